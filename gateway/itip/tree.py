@@ -1,0 +1,381 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lossless tree: iCalendar content lines as values (RFC 5545 §3.1), unknown properties and order kept.
+
+A line that is not touched is written back exactly as it was read, folds included. Values stay text here;
+typed values (instants, durations, rules) are made elsewhere, and only for what a decision needs.
+Nodes are immutable: an edit returns a new node and shares everything that did not change.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from gateway.errors import Refused
+
+_FOLD = re.compile(r"\r?\n[ \t]|\r[ \t]")
+_LINE = re.compile(r"(?P<name>[A-Za-z0-9-]+)(?P<params>(?:;(?:\"[^\"]*\"|[^\":])*)?):(?P<value>.*)", re.DOTALL)
+_LINE_ENDS = re.compile(r"\r\n|\n|\r")
+_CARET = re.compile(r"\^([n^'])")
+_CARET_MEANING = {"n": "\n", "^": "^", "'": '"'}
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_NEEDS_QUOTES = re.compile(r"[:;,]|[^\x20-\x7e]")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+Params = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeLimits:
+    """What a calendar may cost to read. Bytes of the whole, components in all, depth of nesting."""
+
+    max_bytes: int = 2 * 1024 * 1024
+    max_components: int = 20_000
+    max_depth: int = 16
+
+
+DEFAULT_LIMITS = TreeLimits()
+
+
+class Prop:
+    """One content line: `name` in capitals, parameters, `value` as written (still escaped)."""
+
+    __slots__ = ("_params", "_params_text", "name", "raw", "value")
+
+    def __init__(
+        self, name: str, value: str, params: Params = (), *, raw: str | None = None, params_text: str | None = None
+    ) -> None:
+        self.name = name
+        self.value = value
+        self.raw = raw
+        self._params_text = params_text
+        self._params: Params | None = None if params_text else params
+
+    @property
+    def params(self) -> Params:
+        """Parameters in order: names in capitals, values unquoted and caret-decoded (RFC 6868)."""
+        if self._params is None:
+            self._params = _parse_params(self._params_text or "")
+        return self._params
+
+    def param(self, name: str) -> str | None:
+        """Return the first value of a parameter, or None."""
+        if self._params_text == "" or (self._params is not None and not self._params):
+            return None
+        for key, values in self.params:
+            if key == name:
+                return values[0] if values else ""
+        return None
+
+    def param_values(self, name: str) -> tuple[str, ...]:
+        """Return every value of a parameter, in order; empty where it is absent."""
+        return tuple(value for key, values in self.params if key == name for value in values)
+
+    @property
+    def text(self) -> str:
+        """The value as TEXT with escapes undone (RFC 5545 §3.3.11)."""
+        return unescape_text(self.value)
+
+    def with_value(self, value: str) -> "Prop":
+        return Prop(self.name, value, self.params)
+
+    def with_param(self, name: str, *values: str) -> "Prop":
+        """Return this line with a parameter set, in its old place or at the end; no values = removed."""
+        if not values:
+            return self.without_params(name)
+        if self.param_values(name) == values:
+            return self
+        params = [(key, values if key == name else old) for key, old in self.params]
+        if all(key != name for key, _ in params):
+            params.append((name, values))
+        return Prop(self.name, self.value, tuple(params))
+
+    def without_params(self, *names: str) -> "Prop":
+        kept = tuple((key, values) for key, values in self.params if key not in names)
+        return self if len(kept) == len(self.params) else Prop(self.name, self.value, kept)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal in name, parameters and value; how the line was folded does not matter."""
+        return isinstance(other, Prop) and (self.name, self.value, self.params) == (
+            other.name,
+            other.value,
+            other.params,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.value, self.params))
+
+    def __repr__(self) -> str:
+        return f"Prop({_content_line(self)!r})"
+
+
+class Component:
+    """`BEGIN:NAME ... END:NAME`: properties and sub-components in their order."""
+
+    __slots__ = ("items", "name")
+
+    def __init__(self, name: str, items: Iterable["Prop | Component"] = ()) -> None:
+        self.name = name
+        self.items: tuple[Prop | Component, ...] = tuple(items)
+
+    @property
+    def properties(self) -> Iterator[Prop]:
+        return (item for item in self.items if isinstance(item, Prop))
+
+    @property
+    def components(self) -> Iterator["Component"]:
+        return (item for item in self.items if isinstance(item, Component))
+
+    def all(self, *names: str) -> tuple[Prop, ...]:
+        """Return every property of these names, in order."""
+        return tuple(item for item in self.items if isinstance(item, Prop) and item.name in names)
+
+    def first(self, name: str) -> Prop | None:
+        """Return the first property of this name, or None: where a name may not repeat, the first wins."""
+        for item in self.items:
+            if item.name == name and isinstance(item, Prop):
+                return item
+        return None
+
+    def value(self, name: str) -> str | None:
+        """Return the value of the first property of this name as written, or None."""
+        found = self.first(name)
+        return None if found is None else found.value
+
+    def text(self, name: str) -> str | None:
+        """Return the unescaped TEXT of the first property of this name, or None."""
+        found = self.first(name)
+        return None if found is None else found.text
+
+    def children(self, *names: str) -> tuple["Component", ...]:
+        """Return the sub-components of these names, in order."""
+        return tuple(item for item in self.items if isinstance(item, Component) and item.name in names)
+
+    def with_items(self, items: Iterable["Prop | Component"]) -> "Component":
+        return Component(self.name, items)
+
+    def with_prop(self, prop: Prop) -> "Component":
+        """Return a copy in which `prop` takes the place of the first of its name (others of it go), or is added."""
+        items: list[Prop | Component] = []
+        placed = False
+        for item in self.items:
+            if isinstance(item, Prop) and item.name == prop.name:
+                if not placed:
+                    items.append(prop)
+                    placed = True
+            else:
+                items.append(item)
+        if not placed:
+            at = next((i for i, item in enumerate(items) if isinstance(item, Component)), len(items))
+            items.insert(at, prop)
+        return Component(self.name, items)
+
+    def adding(self, *new: "Prop | Component") -> "Component":
+        """Return a copy with properties added before the sub-components and components at the end."""
+        props = [item for item in new if isinstance(item, Prop)]
+        at = next((i for i, item in enumerate(self.items) if isinstance(item, Component)), len(self.items))
+        rest = [item for item in new if isinstance(item, Component)]
+        return Component(self.name, (*self.items[:at], *props, *self.items[at:], *rest))
+
+    def without(self, *names: str) -> "Component":
+        """Return a copy without the properties and sub-components of these names."""
+        return Component(self.name, (item for item in self.items if item.name not in names))
+
+    def map_props(self, change: Callable[[Prop], Prop | None]) -> "Component":
+        """Return a copy with `change` applied to each own property; None removes it."""
+        items = (change(item) if isinstance(item, Prop) else item for item in self.items)
+        return Component(self.name, (item for item in items if item is not None))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Component) and (self.name, self.items) == (other.name, other.items)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.items))
+
+    def __repr__(self) -> str:
+        return f"Component({self.name!r}, {len(self.items)} items)"
+
+
+def parse_tree(data: bytes | str, limits: TreeLimits = DEFAULT_LIMITS) -> Component:
+    """Read the first VCALENDAR of `data` into a tree.
+
+    Lenient where the field is sloppy (line ends, a BOM, text around the calendar, folds inside a UTF-8
+    sequence, a missing END at the very end), strict about structure.
+
+    Raises:
+        Refused: `bad-calendar` with a sentence: no VCALENDAR, ends that do not match, or over a limit.
+    """
+    text = _decode(data, limits)
+    root = Component("", ())
+    stack: list[tuple[str, list[Prop | Component]]] = []
+    count = 0
+    for raw in _raw_lines(text):
+        line = _unfolded(raw)
+        if not line:
+            continue
+        head = line[:6].upper()
+        if head == "BEGIN:":
+            name = line[6:].strip().upper()
+            if not stack and name != "VCALENDAR":
+                continue
+            count += 1
+            if count > limits.max_components or len(stack) >= limits.max_depth:
+                raise Refused("bad-calendar", "The calendar has too many components")
+            stack.append((name, []))
+        elif head[:4] == "END:" and stack:
+            name, items = stack.pop()
+            if line[4:].strip().upper() != name:
+                raise Refused("bad-calendar", f"The calendar ends {line[4:].strip()[:40]} where {name} is open")
+            root = Component(name, items)
+            if not stack:
+                return root
+            stack[-1][1].append(root)
+        elif stack:
+            stack[-1][1].append(_parse_line(line, raw))
+    raise Refused("bad-calendar", "There is no complete VCALENDAR here")
+
+
+def build_tree(component: Component) -> str:
+    """Write a tree as content lines with CRLF, untouched lines as they were read (RFC 5545 §3.1)."""
+    lines: list[str] = []
+    _write(component, lines)
+    lines.append("")
+    return "\r\n".join(lines)
+
+
+def fold(line: str) -> str:
+    """Fold one content line at 75 octets, never inside a character (RFC 5545 §3.1)."""
+    if len(line) <= 75 and line.isascii():
+        return line
+    pieces: list[str] = []
+    piece: list[str] = []
+    room = 75
+    for char in line:
+        size = len(char.encode("utf-8", "surrogateescape"))
+        if size > room:
+            pieces.append("".join(piece))
+            piece, room = [], 74
+        piece.append(char)
+        room -= size
+    pieces.append("".join(piece))
+    return "\r\n ".join(pieces)
+
+
+def escape_text(text: str) -> str:
+    """Write TEXT with its escapes (RFC 5545 §3.3.11); control characters are dropped."""
+    text = text.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
+    text = text.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n")
+    return _CONTROL.sub("", text)
+
+
+def unescape_text(value: str) -> str:
+    """Read TEXT: undo its escapes (RFC 5545 §3.3.11)."""
+    if "\\" not in value:
+        return value
+    return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], value)
+
+
+def _decode(data: bytes | str, limits: TreeLimits) -> str:
+    if len(data) > limits.max_bytes:
+        raise Refused("bad-calendar", f"The calendar is larger than {limits.max_bytes} bytes")
+    text = data if isinstance(data, str) else data.decode("utf-8", "surrogateescape")
+    return text.removeprefix("\ufeff")
+
+
+def _raw_lines(text: str) -> Iterator[str]:
+    """Split at line ends that are not folds; each raw line keeps its own folds."""
+    pending: str | None = None
+    end = ""
+    position = 0
+    for match in _LINE_ENDS.finditer(text):
+        line, next_end = text[position : match.start()], match.group()
+        position = match.end()
+        if pending is not None and line[:1] in (" ", "\t") and line:
+            pending += end + line
+        else:
+            if pending is not None:
+                yield pending
+            pending = line
+        end = next_end
+    last = text[position:]
+    if pending is not None and last[:1] in (" ", "\t") and last:
+        pending += end + last
+        last = ""
+    if pending is not None:
+        yield pending
+    if last:
+        yield last
+
+
+def _unfolded(raw: str) -> str:
+    if "\n" not in raw and "\r" not in raw:
+        return raw
+    line = _FOLD.sub("", raw)
+    if not line.isascii():  # a fold may have cut a UTF-8 sequence in two
+        line = line.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    return line
+
+
+def _parse_line(line: str, raw: str) -> Prop:
+    match = _LINE.fullmatch(line)
+    if match is None:  # kept as it is, invisible to every reader
+        return Prop("", line, raw=raw)
+    return Prop(match["name"].upper(), match["value"], raw=raw, params_text=match["params"])
+
+
+def _parse_params(text: str) -> Params:
+    params: list[tuple[str, tuple[str, ...]]] = []
+    for piece in _split_outside_quotes(text, ";"):
+        name, equals, values = piece.partition("=")
+        if name.strip():
+            read = tuple(_parse_param_value(value) for value in _split_outside_quotes(values, ",")) if equals else ("",)
+            params.append((name.strip().upper(), read))
+    return tuple(params)
+
+
+def _parse_param_value(value: str) -> str:
+    value = value.strip()
+    if len(value) >= 2 and value[0] == '"' and value[-1] == '"':
+        value = value[1:-1]
+    return _CARET.sub(lambda match: _CARET_MEANING[match[1]], value) if "^" in value else value
+
+
+def _split_outside_quotes(text: str, separator: str) -> list[str]:
+    if '"' not in text:
+        return text.split(separator)
+    pieces: list[str] = []
+    for index, part in enumerate(text.split('"')):
+        if index % 2:
+            pieces[-1] += f'"{part}"'
+            continue
+        first, *rest = part.split(separator)
+        if pieces:
+            pieces[-1] += first
+        else:
+            pieces.append(first)
+        pieces += rest
+    return pieces
+
+
+def _build_param_value(value: str) -> str:
+    value = value.replace("^", "^^").replace("\r\n", "^n").replace("\n", "^n").replace('"', "^'")
+    value = _CONTROL.sub("", value)
+    return f'"{value}"' if _NEEDS_QUOTES.search(value) else value
+
+
+def _content_line(prop: Prop) -> str:
+    if not prop.name:
+        return prop.value
+    params = "".join(f";{key}={','.join(_build_param_value(v) for v in values)}" for key, values in prop.params)
+    return f"{prop.name}{params}:{prop.value}"
+
+
+def _write(component: Component, lines: list[str]) -> None:
+    lines.append(f"BEGIN:{component.name}")
+    for item in component.items:
+        if isinstance(item, Component):
+            _write(item, lines)
+        elif item.raw is not None:
+            lines.append(item.raw)
+        else:
+            lines.append(fold(_content_line(item)))
+    lines.append(f"END:{component.name}")

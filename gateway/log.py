@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Log lines of `key=value` pairs that join with Postfix's: each carries our mail id and Postfix's queue id.
+
+Messages are plain words; facts go in `extra={"facts": {...}}`. Values are quoted where they hold a space
+or could forge a line (a CR or LF in a header never makes a second line). No bodies, tokens or titles.
+"""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default={})  # noqa: B039 (never mutated)
+
+_PLAIN = re.compile(r"[!#-<>-\[\]-~]+\Z")
+_RSVP_PATH = re.compile(r"(/(?:rsvp|unsubscribe|organizer|confirm)/)[^/\s?\"]+")
+
+
+@contextmanager
+def bound(**facts: str) -> Iterator[None]:
+    """Put facts such as `mail=`, `conn=` and `pfx=` (Postfix queue id) on every line logged inside."""
+    token = _context.set({**_context.get(), **facts})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def redact(text: str) -> str:
+    """Hide the secret part of our own links (RFC 9700 §4.2.4 spirit: bearer secrets never reach a log)."""
+    return _RSVP_PATH.sub(r"\1…", text)
+
+
+def quote(value: object) -> str:
+    """Write one value so that a line stays one line and splits at spaces only."""
+    text = redact(str(value))
+    if _PLAIN.match(text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+
+
+class KeyValueFormatter(logging.Formatter):
+    """`2026-11-23T10:00:00Z INFO gateway.relay sent mail=m4k2 rule=relay.accepted`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts: dict[str, object] = {**_context.get()}
+        given = record.__dict__.get("facts")
+        if isinstance(given, Mapping):
+            facts.update(given)
+        words = [
+            self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
+            record.levelname,
+            record.name,
+            redact("".join(c if c.isprintable() else "?" for c in record.getMessage())),
+        ]
+        line = " ".join(words + [f"{key}={quote(value)}" for key, value in facts.items() if value is not None])
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line
+
+
+def start_logging(level: str = "INFO") -> None:
+    """Send every log line to standard error in our form; call once, from the composition root."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(KeyValueFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd logs every command at INFO
