@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of scheduling by mail as a whole; the keys are those that administrators of the field know."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from policies.options import Size, option
+
+AutoAdd = Literal["never", "known", "authenticated", "always"]
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulingSettings:
+    """`[policy.scheduling]`: is there scheduling at all, and how large may it be."""
+
+    enable: bool = option(
+        True, "Send and apply scheduling messages; off: changes are stored and the journal says why no mail went.",
+        run_time=True,
+    )  # fmt: skip
+    auto_add_invitations: AutoAdd = option(
+        "known",
+        "Which invitations become events by themselves: from nobody, known correspondents, anyone authenticated, all.",
+        run_time=True,
+    )
+    http_rsvp_enable: bool = option(True, "Put answer buttons that open our page into invitations.", run_time=True)
+    http_rsvp_link_expiry: timedelta = option(
+        timedelta(days=90), "Life of an answer link; never shorter than to the end of the event.",
+        least=timedelta(hours=1), run_time=True,
+    )  # fmt: skip
+    itip_max_size: Size = option(
+        512 << 10, "Largest calendar part that is read; a larger one passes by, and the journal says so.",
+        least=1024, run_time=True,
+    )  # fmt: skip
+    max_recipients: int = option(100, "Guests that one change may write to.", least=1, run_time=True)
