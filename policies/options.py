@@ -99,7 +99,7 @@ def toml_layer(text: str, file_name: str) -> Layer:
 
 
 def flat_layer(values: Mapping[str, object], place: Callable[[str], str]) -> Layer:
-    """Make a layer of dotted keys (`alarms.enable`), as an environment or a database holds them."""
+    """Make a layer of dotted keys (`alarms.enable`), as process variables or a database hold them."""
     table: dict[str, Any] = {}
     for name, value in values.items():
         *tables, last = name.split(".")
