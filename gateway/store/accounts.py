@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Domains, accounts with their addresses, credentials, identities, and whom an account knows."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.errors import Refused
+from gateway.store import schema
+from gateway.store.changes import Changes, Kind
+from gateway.store.rows import insert_new, record, records, upsert, values
+
+_SCRYPT = {"n": 2**14, "r": 8, "p": 1}  # about 50 ms: slow for a guesser, bearable at a login
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A mail domain we are responsible for, with its own presentation."""
+
+    name: str
+    settings: Mapping[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DkimKey:
+    """A signing key of a domain; the active ones sign, retired ones stay published for a while."""
+
+    domain: str
+    selector: str
+    algorithm: str
+    private_pem: str
+    active: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person (or room) whose calendar is here. `address` is in normal form."""
+
+    id: str
+    address: str
+    name: str
+    password_hash: str | None
+    locale: str | None
+    time_zone: str | None
+    permissions: Mapping[str, bool]
+    settings: Mapping[str, Any]
+    is_admin: bool
+    disabled: bool
+    created_at: datetime
+    modseq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An address an account takes part as (JMAP ParticipantIdentity)."""
+
+    id: str
+    account_id: str
+    name: str
+    calendar_address: str
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A bearer token of an account; only its hash is kept."""
+
+    id: str
+    account_id: str
+    hash: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    used_at: datetime | None
+
+
+class Accounts:
+    """Who is here."""
+
+    def __init__(self, connection: sa.Connection, changes: Changes) -> None:
+        self._connection = connection
+        self._changes = changes
+
+    # domains and keys
+
+    def put_domain(self, domain: Domain) -> None:
+        upsert(self._connection, schema.domains, values(domain), keep=("created_at",))
+
+    def domain(self, name: str) -> Domain | None:
+        row = self._connection.execute(sa.select(schema.domains).where(schema.domains.c.name == name)).first()
+        return record(Domain, row)
+
+    def domains(self) -> tuple[Domain, ...]:
+        return records(Domain, self._connection.execute(sa.select(schema.domains).order_by(schema.domains.c.name)))
+
+    def put_dkim_key(self, key: DkimKey) -> None:
+        upsert(self._connection, schema.dkim_keys, values(key), keep=("created_at",))
+
+    def dkim_keys(self, domain: str) -> tuple[DkimKey, ...]:
+        table = schema.dkim_keys
+        query = sa.select(table).where(table.c.domain == domain).order_by(table.c.created_at, table.c.selector)
+        return records(DkimKey, self._connection.execute(query))
+
+    # accounts and addresses
+
+    def add(self, account: Account, aliases: tuple[str, ...] = ()) -> None:
+        """Store a new account.
+
+        Raises:
+            Refused: `address-taken` when it, or an alias of it, belongs to somebody already.
+        """
+        for address in (account.address, *aliases):
+            if self.by_address(address) is not None:
+                raise Refused("address-taken", f"The address {address} is taken")
+        self._connection.execute(sa.insert(schema.accounts).values(**values(account)))
+        self.set_aliases(account.id, aliases)
+
+    def update(self, account_id: str, **changed: object) -> None:
+        self._connection.execute(sa.update(schema.accounts).where(schema.accounts.c.id == account_id).values(**changed))
+
+    def remove(self, account_id: str) -> None:
+        self._connection.execute(sa.delete(schema.accounts).where(schema.accounts.c.id == account_id))
+
+    def set_aliases(self, account_id: str, aliases: tuple[str, ...]) -> None:
+        self._connection.execute(sa.delete(schema.aliases).where(schema.aliases.c.account_id == account_id))
+        for address in aliases:
+            if not insert_new(self._connection, schema.aliases, {"address": address, "account_id": account_id}):
+                raise Refused("address-taken", f"The address {address} is taken")
+
+    def get(self, account_id: str) -> Account | None:
+        return record(Account, self._one(schema.accounts.c.id == account_id))
+
+    def by_address(self, address: str) -> Account | None:
+        """Find the account of a normal-form address: its own, then an alias, then without a +detail (RFC 5233)."""
+        local, _, domain = address.rpartition("@")
+        plain = f"{local.partition('+')[0]}@{domain}"
+        alias = sa.select(schema.aliases.c.account_id).where(schema.aliases.c.address == sa.bindparam("address"))
+        for candidate in dict.fromkeys((address, plain)):
+            own = self._one(schema.accounts.c.address == candidate)
+            if own is None:
+                found = self._connection.execute(alias, {"address": candidate}).scalar()
+                own = self._one(schema.accounts.c.id == found) if found else None
+            if own is not None:
+                return record(Account, own)
+        return None
+
+    def all(self) -> tuple[Account, ...]:
+        query = sa.select(schema.accounts).order_by(schema.accounts.c.address)
+        return records(Account, self._connection.execute(query))
+
+    def addresses(self, account_id: str) -> tuple[str, ...]:
+        """Return every address of an account, its own first."""
+        account = self.get(account_id)
+        query = sa.select(schema.aliases.c.address).where(schema.aliases.c.account_id == account_id)
+        aliases = self._connection.execute(query.order_by(schema.aliases.c.address)).scalars().all()
+        return (account.address, *aliases) if account else ()
+
+    # identities
+
+    def put_identity(self, identity: Identity) -> None:
+        existed = self.identity(identity.id) is not None
+        if identity.is_default:
+            others = schema.identities.c.account_id == identity.account_id
+            self._connection.execute(sa.update(schema.identities).where(others).values(is_default=False))
+        upsert(self._connection, schema.identities, values(identity))
+        mark = self._changes.updated if existed else self._changes.created
+        mark(identity.account_id, Kind.IDENTITY, identity.id)
+
+    def remove_identity(self, identity: Identity) -> None:
+        self._connection.execute(sa.delete(schema.identities).where(schema.identities.c.id == identity.id))
+        self._changes.destroyed(identity.account_id, Kind.IDENTITY, identity.id)
+
+    def identity(self, identity_id: str) -> Identity | None:
+        query = sa.select(schema.identities).where(schema.identities.c.id == identity_id)
+        return record(Identity, self._connection.execute(query).first())
+
+    def identities(self, account_id: str) -> tuple[Identity, ...]:
+        """Return an account's identities, the default one first."""
+        table = schema.identities
+        query = sa.select(table).where(table.c.account_id == account_id)
+        return records(Identity, self._connection.execute(query.order_by(table.c.is_default.desc(), table.c.id)))
+
+    # credentials
+
+    def add_token(self, token: AccessToken) -> None:
+        self._connection.execute(sa.insert(schema.access_tokens).values(**values(token)))
+
+    def token(self, secret: str) -> AccessToken | None:
+        query = sa.select(schema.access_tokens).where(schema.access_tokens.c.hash == token_hash(secret))
+        return record(AccessToken, self._connection.execute(query).first())
+
+    def tokens(self, account_id: str) -> tuple[AccessToken, ...]:
+        query = sa.select(schema.access_tokens).where(schema.access_tokens.c.account_id == account_id)
+        return records(AccessToken, self._connection.execute(query.order_by(schema.access_tokens.c.created_at)))
+
+    def remove_token(self, token_id: str) -> None:
+        self._connection.execute(sa.delete(schema.access_tokens).where(schema.access_tokens.c.id == token_id))
+
+    # whom an account knows
+
+    def know(self, account_id: str, address: str, *, since: datetime, reason: str) -> None:
+        row = {"account_id": account_id, "address": address, "since": since, "reason": reason}
+        insert_new(self._connection, schema.correspondents, row)
+
+    def knows(self, account_id: str, address: str) -> bool:
+        table = schema.correspondents
+        query = sa.select(table.c.address).where(table.c.account_id == account_id, table.c.address == address)
+        return self._connection.execute(query).first() is not None
+
+    def _one(self, condition: sa.ColumnElement[bool]) -> Any:
+        return self._connection.execute(sa.select(schema.accounts).where(condition)).first()
+
+
+def hash_password(password: str, *, salt: bytes | None = None) -> str:
+    """Return a slow salted hash (RFC 7914 scrypt) as `scrypt$salt$hash` in hex. Costs about 50 ms of CPU."""
+    salt = secrets.token_bytes(16) if salt is None else salt
+    digest = hashlib.scrypt(password.encode(), salt=salt, maxmem=2**26, dklen=32, **_SCRYPT)
+    return f"scrypt${salt.hex()}${digest.hex()}"
+
+
+def password_matches(password: str, stored: str | None) -> bool:
+    """Compare in constant time; an account without a password costs the same and never matches."""
+    scheme, _, rest = (stored or f"scrypt${'00' * 16}$").partition("$")
+    salt, _, _ = rest.partition("$")
+    return scheme == "scrypt" and hmac.compare_digest(hash_password(password, salt=bytes.fromhex(salt)), stored or "")
+
+
+def token_hash(secret: str) -> str:
+    """Return what is stored of a bearer token: it has 192 random bits, so a fast hash is enough."""
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calendars and who may see them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.store import schema
+from gateway.store.changes import Changes, Kind
+from gateway.store.rows import record, records, upsert, values
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """A calendar of an account. `name` is its path segment at the CalDAV door."""
+
+    id: str
+    account_id: str
+    name: str
+    title: str
+    is_default: bool
+    created_at: datetime
+    color: str | None = None
+    time_zone: str | None = None
+    is_subscribed: bool = True
+    is_visible: bool = True
+    sort_order: int = 0
+    include_in_availability: str = "all"
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What another account may do with a calendar, and how it shows it."""
+
+    calendar_id: str
+    account_id: str
+    rights: Mapping[str, bool]
+    properties: Mapping[str, Any]
+
+
+class Calendars:
+    """The calendars of all accounts."""
+
+    def __init__(self, connection: sa.Connection, changes: Changes) -> None:
+        self._connection = connection
+        self._changes = changes
+
+    def put(self, calendar: Calendar) -> None:
+        """Store a calendar; making it the default takes that from the old one."""
+        existed = self.get(calendar.id) is not None
+        if calendar.is_default:
+            own = (schema.calendars.c.account_id == calendar.account_id, schema.calendars.c.id != calendar.id)
+            self._connection.execute(sa.update(schema.calendars).where(*own).values(is_default=False))
+        upsert(self._connection, schema.calendars, values(calendar), keep=("created_at",))
+        mark = self._changes.updated if existed else self._changes.created
+        for account_id in (calendar.account_id, *(share.account_id for share in self.shares(calendar.id))):
+            mark(account_id, Kind.CALENDAR, calendar.id)
+
+    def remove(self, calendar: Calendar) -> None:
+        for account_id in (calendar.account_id, *(share.account_id for share in self.shares(calendar.id))):
+            self._changes.destroyed(account_id, Kind.CALENDAR, calendar.id)
+        self._connection.execute(sa.delete(schema.calendars).where(schema.calendars.c.id == calendar.id))
+
+    def get(self, calendar_id: str) -> Calendar | None:
+        return record(Calendar, self._first(schema.calendars.c.id == calendar_id))
+
+    def by_name(self, account_id: str, name: str) -> Calendar | None:
+        same = sa.and_(schema.calendars.c.account_id == account_id, schema.calendars.c.name == name)
+        return record(Calendar, self._first(same))
+
+    def default(self, account_id: str) -> Calendar | None:
+        same = sa.and_(schema.calendars.c.account_id == account_id, schema.calendars.c.is_default)
+        return record(Calendar, self._first(same))
+
+    def of(self, account_id: str) -> tuple[Calendar, ...]:
+        """Return an account's own calendars in their order."""
+        table = schema.calendars
+        query = sa.select(table).where(table.c.account_id == account_id)
+        return records(
+            Calendar, self._connection.execute(query.order_by(table.c.sort_order, table.c.title, table.c.id))
+        )
+
+    def shared_with(self, account_id: str) -> tuple[tuple[Calendar, Share], ...]:
+        """Return the calendars of others that an account may see."""
+        query = sa.select(schema.calendar_shares).where(schema.calendar_shares.c.account_id == account_id)
+        shares = records(Share, self._connection.execute(query.order_by(schema.calendar_shares.c.calendar_id)))
+        found = ((self.get(share.calendar_id), share) for share in shares)
+        return tuple((calendar, share) for calendar, share in found if calendar is not None)
+
+    def shares(self, calendar_id: str) -> tuple[Share, ...]:
+        query = sa.select(schema.calendar_shares).where(schema.calendar_shares.c.calendar_id == calendar_id)
+        return records(Share, self._connection.execute(query.order_by(schema.calendar_shares.c.account_id)))
+
+    def put_share(self, share: Share) -> None:
+        upsert(self._connection, schema.calendar_shares, values(share))
+
+    def remove_share(self, calendar_id: str, account_id: str) -> None:
+        table = schema.calendar_shares
+        same = (table.c.calendar_id == calendar_id, table.c.account_id == account_id)
+        self._connection.execute(sa.delete(table).where(*same))
+
+    def _first(self, condition: sa.ColumnElement[bool]) -> Any:
+        return self._connection.execute(sa.select(schema.calendars).where(condition)).first()

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mails seen once (the same mail again gets the same answer), and changes that wait for a person."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.store import schema
+from gateway.store.rows import insert_new, record, records, values
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An incoming change that policy kept from being applied until somebody looks."""
+
+    id: str
+    account_id: str
+    mail_id: str
+    recipient: str
+    method: str
+    uid: str
+    from_address: str
+    ical: str
+    evidence: Mapping[str, Any]
+    rule: str
+    reason: str
+    state: str
+    created_at: datetime
+    decided_at: datetime | None = None
+
+
+class HeldMails:
+    """What was seen, and what waits."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def seen(self, fingerprint: str) -> tuple[str, Mapping[str, Any]] | None:
+        """Return mail id and disposition of a mail that was examined before, or None."""
+        query = sa.select(schema.received).where(schema.received.c.fingerprint == fingerprint)
+        row = self._connection.execute(query).first()
+        return None if row is None else (row.mail_id, row.disposition)
+
+    def remember(self, fingerprint: str, mail_id: str, disposition: Mapping[str, Any], at: datetime) -> bool:
+        """Record that a mail was examined; False where another process was first."""
+        row = {"fingerprint": fingerprint, "mail_id": mail_id, "disposition": dict(disposition), "at": at}
+        return insert_new(self._connection, schema.received, row)
+
+    def forget_seen_before(self, at: datetime) -> int:
+        return self._connection.execute(sa.delete(schema.received).where(schema.received.c.at < at)).rowcount
+
+    def hold(self, held: Held) -> None:
+        self._connection.execute(sa.insert(schema.held).values(**values(held)))
+
+    def get(self, held_id: str) -> Held | None:
+        return record(Held, self._connection.execute(sa.select(schema.held).where(schema.held.c.id == held_id)).first())
+
+    def waiting(self, account_id: str | None = None) -> tuple[Held, ...]:
+        """Return what waits, oldest first, for one account or all."""
+        table = schema.held
+        query = sa.select(table).where(table.c.state == "held")
+        if account_id is not None:
+            query = query.where(table.c.account_id == account_id)
+        return records(Held, self._connection.execute(query.order_by(table.c.created_at, table.c.id)))
+
+    def decide(self, held_id: str, state: str, at: datetime) -> bool:
+        """Mark as released or rejected; False where it was decided already."""
+        table = schema.held
+        open_one = (table.c.id == held_id, table.c.state == "held")
+        statement = sa.update(table).where(*open_one).values(state=state, decided_at=at)
+        return self._connection.execute(statement).rowcount == 1

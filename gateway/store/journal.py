@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The append-only record of every verdict and every change, with the rule and the sentence why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.store import schema
+from gateway.store.rows import records, values
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One decision. `stage` is incoming, change, link, alarm, delivery, bounce or settings."""
+
+    at: datetime
+    stage: str
+    outcome: str
+    rule: str
+    reason: str
+    mail_id: str | None = None
+    message_id: str | None = None
+    queue_id: str | None = None
+    account_id: str | None = None
+    recipient: str | None = None
+    uid: str | None = None
+    recurrence_id: str | None = None
+    method: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Journal:
+    """Write at the end, read by whatever name the reader has."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def write(self, entry: Entry) -> None:
+        self._connection.execute(sa.insert(schema.journal).values(**values(entry)))
+
+    def trace(self, name: str) -> tuple[Entry, ...]:
+        """Return everything about one mail: by our mail id, its Message-ID or Postfix's queue id."""
+        table = schema.journal
+        bare = name.strip("<>")
+        named = sa.or_(
+            table.c.mail_id == name,
+            table.c.message_id.in_([bare, f"<{bare}>"]),
+            table.c.queue_id == name,
+        )
+        return records(Entry, self._connection.execute(sa.select(table).where(named).order_by(table.c.serial)))
+
+    def of_uid(self, account_id: str, uid: str, limit: int = 200) -> tuple[Entry, ...]:
+        table = schema.journal
+        query = sa.select(table).where(table.c.account_id == account_id, table.c.uid == uid)
+        newest = records(Entry, self._connection.execute(query.order_by(table.c.serial.desc()).limit(limit)))
+        return newest[::-1]
+
+    def recent(self, limit: int = 100, *, stage: str | None = None) -> tuple[Entry, ...]:
+        """Return the newest entries, newest first."""
+        table = schema.journal
+        query = sa.select(table) if stage is None else sa.select(table).where(table.c.stage == stage)
+        return records(Entry, self._connection.execute(query.order_by(table.c.serial.desc()).limit(limit)))
+
+    def forget_before(self, at: datetime) -> int:
+        return self._connection.execute(sa.delete(schema.journal).where(schema.journal.c.at < at)).rowcount

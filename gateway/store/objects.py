@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scheduling objects, what each user keeps about them, and what is known of each guest."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.store import schema
+from gateway.store.changes import Changes, Kind
+from gateway.store.rows import record, records, upsert, values
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One scheduling object: its iCalendar text is the truth, the other fields are searched."""
+
+    id: str
+    account_id: str
+    uid: str
+    kind: str
+    ical: str
+    summary: str
+    etag: str
+    created_at: datetime
+    updated_at: datetime
+    instance: str = ""
+    sequence: int = 0
+    dtstamp: datetime | None = None
+    organizer: str | None = None
+    is_origin: bool = True
+    is_draft: bool = False
+    hide_attendees: bool = False
+    is_recurring: bool = False
+    status: str = ""
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    schedule_tag: int = 0
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """In which calendar, under which resource name."""
+
+    object_id: str
+    calendar_id: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttendeeStatus:
+    """What is known of one guest for the series ("") or one instance."""
+
+    object_id: str
+    address: str
+    recurrence_id: str
+    partstat: str
+    updated_at: datetime
+    sequence: int | None = None
+    dtstamp: datetime | None = None
+    comment: str | None = None
+    answered_at: datetime | None = None
+    via: str | None = None
+    schedule_status: str | None = None
+    status_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProposal:
+    """A COUNTER that waits for the organizer."""
+
+    id: str
+    object_id: str
+    account_id: str
+    address: str
+    recurrence_id: str
+    changes: list[dict[str, Any]]
+    comment: str | None
+    ical: str
+    state: str
+    created_at: datetime
+
+
+class Objects:
+    """All stored events and tasks."""
+
+    def __init__(self, connection: sa.Connection, changes: Changes) -> None:
+        self._connection = connection
+        self._changes = changes
+
+    # the object itself
+
+    def add(self, item: StoredObject, places: Iterable[tuple[str, str]]) -> None:
+        """Store a new object in calendars: pairs of calendar id and resource name."""
+        self._connection.execute(sa.insert(schema.objects).values(**values(item)))
+        self.set_places(item, places, new=True)
+
+    def update(self, item: StoredObject) -> None:
+        changed = {name: value for name, value in values(item).items() if name not in ("id", "created_at")}
+        self._connection.execute(sa.update(schema.objects).where(schema.objects.c.id == item.id).values(**changed))
+        for account_id in self._watchers(item):
+            self._changes.updated(account_id, Kind.EVENT, item.id)
+
+    def remove(self, item: StoredObject) -> None:
+        for account_id in self._watchers(item):
+            self._changes.destroyed(account_id, Kind.EVENT, item.id)
+        self._connection.execute(sa.delete(schema.objects).where(schema.objects.c.id == item.id))
+
+    def get(self, object_id: str) -> StoredObject | None:
+        return record(StoredObject, self._first(schema.objects.c.id == object_id))
+
+    def get_many(self, object_ids: Iterable[str]) -> dict[str, StoredObject]:
+        query = sa.select(schema.objects).where(schema.objects.c.id.in_(list(object_ids)))
+        return {item.id: item for item in records(StoredObject, self._connection.execute(query))}
+
+    def by_uid(self, account_id: str, uid: str) -> tuple[StoredObject, ...]:
+        """Return what an account has of a UID: one object, or stand-alone instances (draft-ietf-jmap-calendars §4)."""
+        table = schema.objects
+        query = sa.select(table).where(table.c.account_id == account_id, table.c.uid == uid).order_by(table.c.instance)
+        return records(StoredObject, self._connection.execute(query))
+
+    def of_account(self, account_id: str) -> tuple[StoredObject, ...]:
+        table = schema.objects
+        query = sa.select(table).where(table.c.account_id == account_id).order_by(table.c.starts_at, table.c.id)
+        return records(StoredObject, self._connection.execute(query))
+
+    def in_window(
+        self, account_id: str, calendar_ids: Iterable[str] | None, after: datetime | None, before: datetime | None
+    ) -> tuple[StoredObject, ...]:
+        """Return objects that may have an occurrence in [after, before); exact expansion is the caller's."""
+        table = schema.objects.c
+        query = sa.select(schema.objects).where(table.account_id == account_id)
+        if calendar_ids is not None:
+            inside = sa.select(schema.object_calendars.c.object_id).where(
+                schema.object_calendars.c.calendar_id.in_(list(calendar_ids))
+            )
+            query = query.where(table.id.in_(inside))
+        if after is not None:
+            query = query.where(sa.or_(table.ends_at.is_(None), table.ends_at > after))
+        if before is not None:
+            query = query.where(sa.or_(table.starts_at.is_(None), table.starts_at < before))
+        return records(StoredObject, self._connection.execute(query.order_by(table.starts_at, table.id)))
+
+    # places
+
+    def set_places(self, item: StoredObject, places: Iterable[tuple[str, str]], *, new: bool = False) -> None:
+        """Put an object in exactly these calendars."""
+        table = schema.object_calendars
+        self._connection.execute(sa.delete(table).where(table.c.object_id == item.id))
+        for calendar_id, href in places:
+            self._connection.execute(sa.insert(table).values(object_id=item.id, calendar_id=calendar_id, href=href))
+        first = next(iter(self.places(item.id)), None)
+        for account_id in self._watchers(item):
+            if new:
+                where = {"parent": first.calendar_id, "name": first.href} if first else {}
+                self._changes.created(account_id, Kind.EVENT, item.id, **where)
+            else:
+                self._changes.updated(account_id, Kind.EVENT, item.id)
+
+    def places(self, object_id: str) -> tuple[Place, ...]:
+        table = schema.object_calendars
+        query = sa.select(table).where(table.c.object_id == object_id).order_by(table.c.calendar_id)
+        return records(Place, self._connection.execute(query))
+
+    def places_of(self, object_ids: Iterable[str]) -> dict[str, tuple[Place, ...]]:
+        table = schema.object_calendars
+        query = sa.select(table).where(table.c.object_id.in_(list(object_ids))).order_by(table.c.calendar_id)
+        found: dict[str, tuple[Place, ...]] = {}
+        for place in records(Place, self._connection.execute(query)):
+            found[place.object_id] = (*found.get(place.object_id, ()), place)
+        return found
+
+    def at(self, calendar_id: str, href: str) -> StoredObject | None:
+        table = schema.object_calendars
+        query = sa.select(table.c.object_id).where(table.c.calendar_id == calendar_id, table.c.href == href)
+        found = self._connection.execute(query).scalar()
+        return None if found is None else self.get(found)
+
+    def in_calendar(self, calendar_id: str) -> tuple[tuple[str, StoredObject], ...]:
+        """Return resource name and object of everything in a calendar."""
+        table = schema.object_calendars
+        places = records(Place, self._connection.execute(sa.select(table).where(table.c.calendar_id == calendar_id)))
+        items = self.get_many(place.object_id for place in places)
+        return tuple((place.href, items[place.object_id]) for place in sorted(places, key=lambda p: p.href))
+
+    # overlays
+
+    def overlay(self, object_id: str, account_id: str) -> Mapping[str, Any]:
+        """Return what one user keeps for themself about an object; empty where nothing."""
+        table = schema.overlays
+        query = sa.select(table.c.data).where(table.c.object_id == object_id, table.c.account_id == account_id)
+        found: Mapping[str, Any] = self._connection.execute(query).scalar() or {}
+        return found
+
+    def overlays(self, object_id: str) -> dict[str, Mapping[str, Any]]:
+        table = schema.overlays
+        rows = self._connection.execute(sa.select(table).where(table.c.object_id == object_id))
+        return {row.account_id: row.data for row in rows}
+
+    def put_overlay(self, item: StoredObject, account_id: str, data: Mapping[str, Any], *, at: datetime) -> None:
+        row = {"object_id": item.id, "account_id": account_id, "data": dict(data), "updated_at": at}
+        upsert(self._connection, schema.overlays, row)
+        self._changes.updated(account_id, Kind.EVENT, item.id)
+
+    # guests
+
+    def statuses(self, object_id: str) -> tuple[AttendeeStatus, ...]:
+        table = schema.attendees
+        query = sa.select(table).where(table.c.object_id == object_id)
+        return records(AttendeeStatus, self._connection.execute(query.order_by(table.c.address, table.c.recurrence_id)))
+
+    def status(self, object_id: str, address: str, recurrence_id: str = "") -> AttendeeStatus | None:
+        return next(
+            (s for s in self.statuses(object_id) if (s.address, s.recurrence_id) == (address, recurrence_id)), None
+        )
+
+    def put_status(self, status: AttendeeStatus) -> None:
+        upsert(self._connection, schema.attendees, values(status))
+
+    def set_schedule_status(
+        self, object_id: str, address: str, code: str, text: str | None, *, at: datetime
+    ) -> AttendeeStatus:
+        """Record how far our message to a guest has come (RFC 6638 §3.2.9)."""
+        known = self.status(object_id, address)
+        status = known or AttendeeStatus(object_id, address, "", "NEEDS-ACTION", at)
+        status = replace(status, schedule_status=code, status_text=text, updated_at=at)
+        self.put_status(status)
+        return status
+
+    # proposals
+
+    def add_proposal(self, proposal: StoredProposal) -> None:
+        self._connection.execute(sa.insert(schema.proposals).values(**values(proposal)))
+
+    def proposals(self, object_id: str) -> tuple[StoredProposal, ...]:
+        table = schema.proposals
+        query = sa.select(table).where(table.c.object_id == object_id).order_by(table.c.created_at, table.c.id)
+        return records(StoredProposal, self._connection.execute(query))
+
+    def set_proposal_state(self, proposal_id: str, state: str) -> None:
+        table = schema.proposals
+        self._connection.execute(sa.update(table).where(table.c.id == proposal_id).values(state=state))
+
+    def _watchers(self, item: StoredObject) -> tuple[str, ...]:
+        """The owner, and everyone a calendar of it is shared with."""
+        shares = schema.calendar_shares.c
+        query = (
+            sa.select(shares.account_id)
+            .join(schema.object_calendars, schema.object_calendars.c.calendar_id == shares.calendar_id)
+            .where(schema.object_calendars.c.object_id == item.id)
+            .distinct()
+        )
+        others = self._connection.execute(query).scalars().all()
+        return (item.account_id, *(other for other in others if other != item.account_id))
+
+    def _first(self, condition: sa.ColumnElement[bool]) -> Any:
+        return self._connection.execute(sa.select(schema.objects).where(condition)).first()

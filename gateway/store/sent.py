@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What went to whom: so that nothing is sent twice, threads hang together, and outside mail is counted."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from gateway.store import schema
+from gateway.store.rows import insert_new, record, records, values
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One message to one recipient, sent by us (`gateway`) or by the person's own program (`client`)."""
+
+    account_id: str
+    fingerprint: str
+    uid: str
+    recurrence_id: str
+    recipient: str
+    method: str
+    sequence: int
+    dtstamp: datetime
+    by: str
+    sent_at: datetime
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """An address that gets no more mail of a kind (`all` or `alarm`), and why."""
+
+    address: str
+    kind: str
+    reason: str
+    since: datetime
+    until: datetime | None = None
+
+
+class SentMails:
+    """The memory of the way out."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def remember(self, sent: Sent) -> bool:
+        """Record a message; False where the same was recorded before."""
+        return insert_new(self._connection, schema.sent, values(sent))
+
+    def find(self, account_id: str, fingerprint: str) -> Sent | None:
+        table = schema.sent
+        query = sa.select(table).where(table.c.account_id == account_id, table.c.fingerprint == fingerprint)
+        return record(Sent, self._connection.execute(query).first())
+
+    def thread(self, account_id: str, uid: str, recipient: str) -> tuple[Sent, ...]:
+        """Return what went to one recipient about one UID, oldest first: References, last SEQUENCE, last DTSTAMP."""
+        table = schema.sent
+        query = sa.select(table).where(
+            table.c.account_id == account_id, table.c.uid == uid, table.c.recipient == recipient
+        )
+        return records(Sent, self._connection.execute(query.order_by(table.c.sent_at, table.c.sequence)))
+
+    def last_dtstamp(self, account_id: str, uid: str) -> datetime | None:
+        """Return the newest DTSTAMP sent about a UID to anyone."""
+        table = schema.sent
+        query = sa.select(sa.func.max(table.c.dtstamp)).where(table.c.account_id == account_id, table.c.uid == uid)
+        found: datetime | None = self._connection.execute(query).scalar()
+        return found
+
+    # limits
+
+    def count_since(self, account_id: str, at: datetime) -> int:
+        """Return how many messages the gateway queued for an account since an instant."""
+        table = schema.messages
+        query = sa.select(sa.func.count()).where(table.c.account_id == account_id, table.c.created_at >= at)
+        return int(self._connection.execute(query.select_from(table)).scalar_one())
+
+    def outside_today(self, account_id: str, day: str) -> frozenset[str]:
+        table = schema.outside_recipients
+        query = sa.select(table.c.address).where(table.c.account_id == account_id, table.c.day == day)
+        return frozenset(self._connection.execute(query).scalars())
+
+    def add_outside(self, account_id: str, day: str, address: str) -> None:
+        row = {"account_id": account_id, "day": day, "address": address}
+        insert_new(self._connection, schema.outside_recipients, row)
+
+    # suppressions
+
+    def suppress(self, suppression: Suppression) -> None:
+        insert_new(self._connection, schema.suppressions, values(suppression))
+
+    def suppressed(self, address: str, kind: str, now: datetime) -> Suppression | None:
+        """Return why an address gets no mail of a kind now, or None."""
+        table = schema.suppressions
+        query = sa.select(table).where(
+            table.c.address == address,
+            table.c.kind.in_(["all", kind]),
+            sa.or_(table.c.until.is_(None), table.c.until > now),
+        )
+        return record(Suppression, self._connection.execute(query).first())
+
+    def suppressions(self) -> tuple[Suppression, ...]:
+        query = sa.select(schema.suppressions).order_by(schema.suppressions.c.address)
+        return records(Suppression, self._connection.execute(query))
+
+    def unsuppress(self, address: str) -> int:
+        return self._connection.execute(
+            sa.delete(schema.suppressions).where(schema.suppressions.c.address == address)
+        ).rowcount
+
+
+def fingerprint(uid: str, recurrence_id: str, method: str, sequence: int, recipient: str, mark: str = "") -> str:
+    """Return the name of a message's meaning: same words, same message. `mark` tells answers apart (PARTSTAT)."""
+    words = "\x1f".join((uid, recurrence_id, method, str(sequence), recipient, mark))
+    return hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest()

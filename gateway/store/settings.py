@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings that an administrator changed at run time; they win over the file."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.store import schema
+from gateway.store.rows import upsert
+
+
+class RuntimeSettings:
+    """Dotted names as in the file (`policy.alarms.enable`) and their JSON values."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def all(self) -> dict[str, Any]:
+        rows = self._connection.execute(sa.select(schema.runtime_settings))
+        return {row.name: row.value for row in rows}
+
+    def put(self, name: str, value: Any, *, by: str, at: datetime) -> None:
+        row = {"name": name, "value": value, "changed_by": by, "changed_at": at}
+        upsert(self._connection, schema.runtime_settings, row)
+
+    def remove(self, name: str) -> None:
+        table = schema.runtime_settings
+        self._connection.execute(sa.delete(table).where(table.c.name == name))

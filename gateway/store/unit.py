@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The unit of work: one transaction with the repositories on it. Synchronous; lives inside `Store.read` or `write`."""
+
+from functools import cached_property
+
+import sqlalchemy as sa
+
+from gateway.store.accounts import Accounts
+from gateway.store.alarms import Alarms
+from gateway.store.calendars import Calendars
+from gateway.store.changes import Changes
+from gateway.store.held import HeldMails
+from gateway.store.journal import Journal
+from gateway.store.links import Links
+from gateway.store.notifications import Notifications
+from gateway.store.objects import Objects
+from gateway.store.outbox import Outbox
+from gateway.store.sent import SentMails
+from gateway.store.settings import RuntimeSettings
+from gateway.store.tasks import Tasks
+
+
+class Unit:
+    """One transaction. Repositories share its connection and vanish with it."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+
+    @cached_property
+    def changes(self) -> Changes:
+        return Changes(self.connection)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.connection, self.changes)
+
+    @cached_property
+    def calendars(self) -> Calendars:
+        return Calendars(self.connection, self.changes)
+
+    @cached_property
+    def objects(self) -> Objects:
+        return Objects(self.connection, self.changes)
+
+    @cached_property
+    def notifications(self) -> Notifications:
+        return Notifications(self.connection, self.changes)
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        return Tasks(self.connection)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.connection)
+
+    @cached_property
+    def sent(self) -> SentMails:
+        return SentMails(self.connection)
+
+    @cached_property
+    def links(self) -> Links:
+        return Links(self.connection)
+
+    @cached_property
+    def alarms(self) -> Alarms:
+        return Alarms(self.connection)
+
+    @cached_property
+    def held(self) -> HeldMails:
+        return HeldMails(self.connection)
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(self.connection)
+
+    @cached_property
+    def settings(self) -> RuntimeSettings:
+        return RuntimeSettings(self.connection)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store's doors: durable when they return, nothing half done, trouble is temporary."""
+
+import asyncio
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from gateway.errors import Deferred, Misconfigured, Refused
+from gateway.store import engine as engine_module
+from gateway.store import schema
+from gateway.store.accounts import Account, Domain
+from gateway.store.columns import metadata
+from gateway.store.engine import Store, open_store
+from gateway.store.migrate import migrate
+from gateway.store.unit import Unit
+
+NOW = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
+
+
+def domain(name: str) -> Domain:
+    return Domain(name, {}, NOW)
+
+
+async def test_what_was_written_is_read(any_store: Store) -> None:
+    await any_store.write(lambda unit: unit.accounts.put_domain(domain("example.org")))
+    assert await any_store.read(lambda unit: unit.accounts.domains()) == (domain("example.org"),)
+
+
+async def test_a_failing_transaction_leaves_nothing(any_store: Store) -> None:
+    def half(unit: Unit) -> None:
+        unit.accounts.put_domain(domain("example.org"))
+        raise Refused("stop", "half way")
+
+    with pytest.raises(Refused):
+        await any_store.write(half)
+    assert await any_store.read(lambda unit: unit.accounts.domains()) == ()
+
+
+async def test_concurrent_writers_do_not_hurt_each_other(any_store: Store) -> None:
+    def add(number: int) -> None:
+        def fn(unit: Unit) -> None:
+            unit.accounts.put_domain(domain(f"d{number}.example"))
+            if number % 10 == 7:
+                raise Refused("stop", str(number))
+
+        return fn  # type: ignore[return-value]
+
+    results = await asyncio.gather(*(any_store.write(add(n)) for n in range(100)), return_exceptions=True)
+    assert sum(isinstance(result, Refused) for result in results) == 10
+    assert len(await any_store.read(lambda unit: unit.accounts.domains())) == 90
+
+
+async def test_a_cancelled_caller_does_not_undo_the_write(store: Store) -> None:
+    task = asyncio.ensure_future(store.write(lambda unit: unit.accounts.put_domain(domain("example.org"))))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await store.write(lambda unit: None)  # everything submitted before has been done
+    assert len(await store.read(lambda unit: unit.accounts.domains())) == 1
+
+
+async def test_a_locked_database_is_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "BUSY_TIMEOUT_MS", 50)
+    url = f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
+    await migrate(url)
+    store = open_store(url)
+    other = sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(Deferred) as caught:
+        await store.write(lambda unit: unit.accounts.put_domain(domain("example.org")))
+    assert caught.value.code == "store-busy"
+    other.execute("ROLLBACK")
+    await store.write(lambda unit: unit.accounts.put_domain(domain("example.org")))
+    await store.close()
+    other.close()
+
+
+async def test_a_database_that_is_gone_is_temporary(tmp_path: Path) -> None:
+    store = open_store(f"postgresql+asyncpg://nobody@/none?host={tmp_path}")
+    for door in (store.read, store.write):
+        with pytest.raises(Deferred) as caught:
+            await door(lambda unit: unit.accounts.domains())
+        assert caught.value.code == "store-gone"
+    await store.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite:///x.db", "nonsense", ""])
+def test_other_databases_are_refused_at_start(url: str) -> None:
+    with pytest.raises(Misconfigured):
+        open_store(url)
+
+
+async def test_the_steps_lead_to_the_schema(any_store: Store) -> None:
+    """The migration steps and schema.py say the same; starting twice changes nothing."""
+    difference = await any_store.read(
+        lambda unit: compare_metadata(MigrationContext.configure(unit.connection), metadata)
+    )
+    assert difference == []
+
+
+async def test_starters_at_the_same_time_migrate_once(store_url: str) -> None:
+    from tests.conftest import create_database
+
+    await create_database(store_url)
+    await asyncio.gather(*(migrate(store_url) for _ in range(3)))
+    store = open_store(store_url)
+    assert await store.read(lambda unit: unit.accounts.all()) == ()
+    await store.close()
+
+
+async def test_foreign_keys_hold(any_store: Store) -> None:
+    def orphan(unit: Unit) -> None:
+        unit.connection.execute(sa.insert(schema.aliases).values(address="a@example.org", account_id="nobody"))
+
+    with pytest.raises(sa.exc.IntegrityError):
+        await any_store.write(orphan)
+
+
+async def test_an_address_belongs_to_one_account(any_store: Store) -> None:
+    def account(number: int, address: str) -> Account:
+        return Account(f"a{number}", address, "", None, None, None, {}, {}, False, False, NOW)
+
+    await any_store.write(lambda unit: unit.accounts.add(account(1, "ann@example.org"), ("a@example.org",)))
+    with pytest.raises(Refused) as caught:
+        await any_store.write(lambda unit: unit.accounts.add(account(2, "a@example.org")))
+    assert caught.value.code == "address-taken"
+    found = await any_store.read(lambda unit: unit.accounts.by_address("ann+list@example.org"))
+    assert found is not None
+    assert found.id == "a1"
