@@ -17,6 +17,7 @@ from gateway.itip.address import is_mailable, normal_address, plain_address
 from gateway.itip.tree import Component, Prop, build_tree
 from gateway.itip.values import Duration, Moment, parse_duration, parse_moment_text, parse_utc
 
+NO_GAP = Duration()
 #: More repetitions than this are noise; the rest is left out.
 MAX_REPEAT = 100
 
@@ -53,7 +54,7 @@ class Alarm:
     recurrence_id: str  # of the component that carries it, as written; "" = the master
     trigger: Relative | Absolute
     repeat: int = 0
-    gap: Duration = Duration()
+    gap: Duration = NO_GAP
     acknowledged_at: datetime | None = None
     recipients: tuple[str, ...] = ()
     summary: str = ""
@@ -148,9 +149,9 @@ def _parse_repeat(valarm: Component) -> tuple[int, Duration]:
     """REPEAT counts the firings after the first; without a DURATION that leads forward there are none."""
     repeat, gap = valarm.value("REPEAT") or "", valarm.value("DURATION") or ""
     if not repeat.strip().isdecimal() or not gap:
-        return 0, Duration()
+        return 0, NO_GAP
     duration = parse_duration(gap)
-    return (min(int(repeat[:9]), MAX_REPEAT), duration) if duration.exact.total_seconds() > 0 else (0, Duration())
+    return (min(int(repeat[:9]), MAX_REPEAT), duration) if duration.exact.total_seconds() > 0 else (0, NO_GAP)
 
 
 def _acknowledged_at(valarm: Component, originals: dict[str, Component]) -> datetime | None:

@@ -42,7 +42,9 @@ def test_every_rule_is_in_the_table_and_every_verdict_is_a_listed_rule() -> None
     assert {case["expect"][1] for case in CASES} == {rule.id for rule in RULES}
 
 
-addresses = st.sampled_from(["bob@a.example", "eve@b.example", "x@sub.a.example", "not an address", "a@b\r\nBcc: c@d", ""])
+addresses = st.sampled_from(
+    ["bob@a.example", "eve@b.example", "x@sub.a.example", "not an address", "a@b\r\nBcc: c@d", ""]
+)
 facts = st.builds(
     RecipientFacts,
     kind=st.sampled_from(MailKind),
@@ -94,7 +96,9 @@ def test_deny_admits_no_alarm_to_anyone_else(fact: RecipientFacts, settings: Ext
 
 
 @given(facts, settings_st)
-def test_a_header_cannot_be_smuggled_in_as_an_address(fact: RecipientFacts, settings: ExternalRecipientSettings) -> None:
+def test_a_header_cannot_be_smuggled_in_as_an_address(
+    fact: RecipientFacts, settings: ExternalRecipientSettings
+) -> None:
     if decide_recipient(replace(fact, own=False, local=False), settings).action != "deny":
         assert "\n" not in fact.address
         assert fact.address.count("@") == 1
