@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Octets to a scheduling message: what it is, what it is about, and every complaint as a value (RFC 5546 §1.4, §3).
+
+`parse_calendar` is for the doors: it decodes what senders claim is UTF-8 and gives a tree. `read_message` is for the
+engine: it mends what `quirks` knows, and says which method, kind, UID and components there are. Neither raises.
+"""
+
+import re
+from dataclasses import dataclass
+
+from gateway.errors import Refused
+from gateway.itip.model import Fault, Method
+from gateway.itip.quirks import mend_calendar
+from gateway.itip.tree import DEFAULT_LIMITS, Component, Prop, TreeLimits, parse_tree
+
+#: Components that iTIP schedules; one kind to a message (RFC 5546 §1.4).
+KINDS = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY")
+
+#: More than anybody invites, few enough to answer at once; counted over all components of a message.
+MAX_ATTENDEES = 20_000
+MAX_INSTANCES = 2_000
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_OCTET_FOLD = re.compile(rb"\r?\n[ \t]")
+_ABSURD_SEQUENCE = 2**53
+_GLOBAL_OBJECT_ID = "040000008200E00074C5B7101A82E008"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A calendar as it was read, and the names of the repairs that reading took."""
+
+    calendar: Component
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulingMessage:
+    """An iTIP message, mended: all `components` are of one `kind` and carry one `uid`."""
+
+    method: Method
+    kind: str
+    uid: str
+    calendar: Component
+    components: tuple[Component, ...]
+    repairs: tuple[str, ...]
+
+    @property
+    def organizer(self) -> Prop | None:
+        """The first ORGANIZER of the message; Exchange sends replies without one (interop Q40)."""
+        return next((found for part in self.components if (found := part.first("ORGANIZER")) is not None), None)
+
+
+def parse_calendar(
+    data: bytes | str, *, charset: str | None = None, method: str | None = None, limits: TreeLimits = DEFAULT_LIMITS
+) -> Reading | Fault:
+    """Read octets as the doors get them. `charset` and `method` are what the mail's Content-Type claims.
+
+    UTF-8 is tried first whatever was declared, since declarations lie (interop Q16); the METHOD inside wins over
+    the parameter, and only where there is none the parameter counts (interop Q08, Q10).
+    """
+    if len(data) > limits.max_bytes:
+        return Fault("calendar-too-large", f"The calendar is larger than {limits.max_bytes} bytes")
+    repairs: list[str] = []
+    text = _decode(data, charset, repairs) if isinstance(data, bytes) else data
+    if _CONTROL.search(text):
+        text = _CONTROL.sub("", text)
+        repairs.append("control-characters")
+    try:
+        calendar = parse_tree(text, limits)
+    except Refused as error:
+        return Fault("calendar-unreadable", error.public)
+    if method and calendar.first("METHOD") is None:
+        calendar = calendar.with_items((Prop("METHOD", method.strip().upper()), *calendar.items))
+        repairs.append("method-from-mail")
+    return Reading(calendar, tuple(repairs))
+
+
+def read_message(calendar: Component) -> SchedulingMessage | Fault:
+    """Say what a calendar asks for, or why it is no scheduling message."""
+    method = _method(calendar)
+    if isinstance(method, Fault):
+        return method
+    fault = _too_much(calendar)
+    if fault is not None:
+        return fault
+    calendar, repairs = mend_calendar(calendar)
+    components = calendar.children(*KINDS)
+    if not components:
+        return Fault("message-empty", f"The {method} holds nothing to schedule")
+    kinds = {component.name for component in components}
+    if len(kinds) > 1:
+        return Fault("several-kinds", f"The {method} mixes {' and '.join(sorted(kinds))}; one kind is allowed")
+    uid = (components[0].value("UID") or "").strip()
+    if not uid:
+        return Fault("no-uid", f"The {method} has no UID, so nobody can tell what it is about")
+    for component in components:
+        if not same_uid((component.value("UID") or "").strip(), uid):
+            return Fault("several-uids", f"The {method} speaks of several objects at once; one UID is allowed")
+    return SchedulingMessage(method, components[0].name, uid, calendar, components, repairs)
+
+
+def same_uid(first: str, second: str) -> bool:
+    """Tell whether two UIDs name one object: as octets, or Exchange's ids but for the instance's date (interop Q44)."""
+    if first == second:
+        return True
+    if len(first) != len(second) or not first.upper().startswith(_GLOBAL_OBJECT_ID):
+        return False
+    one, other = first.upper(), second.upper()
+    return one[:32] + one[40:] == other[:32] + other[40:]
+
+
+def _method(calendar: Component) -> Method | Fault:
+    methods = [prop.value.strip().upper() for prop in calendar.all("METHOD")]
+    if not methods or not methods[0]:
+        return Fault("no-method", "The calendar has no METHOD, so it asks for nothing")
+    if len(set(methods)) > 1:  # interop Q71
+        return Fault("several-methods", "The calendar names two different METHODs")
+    try:
+        return Method(methods[0])
+    except ValueError:
+        return Fault("unknown-method", f"METHOD {methods[0][:40]!r} is none of iTIP's")
+
+
+def _too_much(calendar: Component) -> Fault | None:
+    attendees = components = 0
+    for component in calendar.components:
+        if component.name not in KINDS:
+            continue
+        components += 1
+        attendees += sum(1 for item in component.items if item.name == "ATTENDEE")
+        digits = (component.value("SEQUENCE") or "").strip()
+        if digits.isascii() and digits.isdigit() and (len(digits) > 16 or int(digits) > _ABSURD_SEQUENCE):
+            return Fault("absurd-sequence", "SEQUENCE is beyond anything a calendar counts")  # interop Q34
+    if components > MAX_INSTANCES:
+        return Fault("too-many-instances", f"More than {MAX_INSTANCES} components in one message")
+    if attendees > MAX_ATTENDEES:
+        return Fault("too-many-attendees", f"More than {MAX_ATTENDEES} attendees in one message")
+    return None
+
+
+def _decode(data: bytes, charset: str | None, repairs: list[str]) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        repairs.append("utf-16")
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    unfolded = _OCTET_FOLD.sub(b"", data)  # a fold may cut a UTF-8 sequence in two (interop Q17)
+    for encoding, repair in (("utf-8", "fold-inside-character"), (charset, "charset-declared"), ("latin-1", "latin-1")):
+        try:
+            text = unfolded.decode(encoding) if encoding else None
+        except (UnicodeDecodeError, LookupError):
+            continue
+        if text is not None:
+            repairs.append(repair)
+            return text
+    raise AssertionError("latin-1 reads every octet")
