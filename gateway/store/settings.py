@@ -20,6 +20,10 @@ class RuntimeSettings:
         rows = self._connection.execute(sa.select(schema.runtime_settings))
         return {row.name: row.value for row in rows}
 
+    def policy_overrides(self) -> dict[str, Any]:
+        """Return what was changed of the policies, by their names below `policy.`."""
+        return {n.removeprefix("policy."): value for n, value in self.all().items() if n.startswith("policy.")}
+
     def put(self, name: str, value: Any, *, by: str, at: datetime) -> None:
         row = {"name": name, "value": value, "changed_by": by, "changed_at": at}
         upsert(self._connection, schema.runtime_settings, row)

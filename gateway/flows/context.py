@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every flow is given: the store, the clock, ids, configuration, and the policies as they stand this moment."""
+
+import hashlib
+import hmac
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.clock import Clock
+from gateway.config import Config
+from gateway.ids import Ids
+from gateway.store.engine import Store
+from gateway.store.unit import Unit
+from policies.load import PolicySettings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Effective:
+    """The last overrides seen and the settings they gave: parsing them anew for each mail would be waste."""
+
+    overrides: str = "{}"
+    settings: PolicySettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Made once by the composition root and handed to every flow."""
+
+    store: Store
+    clock: Clock
+    ids: Ids
+    config: Config
+    secret: bytes
+    public_url: str | None = None
+    #: Called after a commit that left work for a worker, so that nobody waits for the next poll.
+    wake: Callable[[], None] = lambda: None
+    _effective: _Effective = field(default_factory=_Effective)
+
+    def policy(self, unit: Unit) -> PolicySettings:
+        """Return the policies in force: the files, then what administrators changed at run time (in the database).
+
+        Read inside the deciding transaction, so a change takes effect at once, on every node.
+        """
+        overrides = unit.settings.policy_overrides()
+        seen = json.dumps(overrides, sort_keys=True)
+        effective = self._effective
+        if effective.settings is None or effective.overrides != seen:
+            reading = self.config.policy.with_overrides(overrides)
+            if reading.faults:  # written by an older or newer version of us: the file's word stands
+                _log.error("run-time settings are not usable", extra={"facts": {"faults": "; ".join(reading.faults)}})
+            effective.settings = self.config.policy if reading.faults else reading.value
+            effective.overrides = seen
+        return effective.settings
+
+    def key(self, purpose: str) -> bytes:
+        """Return the key for one purpose, derived from the one secret of this instance."""
+        return hmac.digest(self.secret, purpose.encode(), hashlib.sha256)
+
+    def domains(self, unit: Unit) -> frozenset[str]:
+        """Return the mail domains we are responsible for."""
+        return frozenset(domain.name for domain in unit.accounts.domains())
