@@ -369,19 +369,40 @@ links = Table(  # every capability that we mail: RSVP, organizer's page, unsubsc
     column("facts", sa.JSON),
 )
 
-alarms = Table(  # one row per next firing of an alarm for a user
+alarms = Table(  # one row per alarm of a user: its next firing
     "alarms",
     metadata,
-    key(),
+    key(),  # made of object, account and alarm_key: the same alarm keeps its row through edits
     ref("account_id", "accounts.id"),
     ref("object_id", "objects.id"),
     column("alarm_key", String(64)),
-    column("recurrence_id", String(64)),
-    column("fire_at", Instant, index=True),
+    column("recurrence_id", String(64)),  # the occurrence, "" = the whole series (an absolute trigger)
+    column("fire_at", Instant, index=True),  # when to look: the trigger, or the end of a window it waits for
+    column("trigger_at", Instant, nullable=True),  # NULL = nothing within the horizon, only to be looked at again
     column("repetition", Integer),
-    column("leased_until", Instant, nullable=True),
-    column("leased_by", String(64), nullable=True),
+    column("after_at", Instant),  # every firing up to here is settled
+    column("rule", String(64)),  # why it waits beyond its trigger, or ""
     UniqueConstraint("object_id", "account_id", "alarm_key"),
+)
+
+alarm_pace = Table(  # how often an account was mailed; its row is locked while its alarms fire
+    "alarm_pace",
+    metadata,
+    sa.Column("account_id", String(64), sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    column("last_mail_at", Instant, nullable=True),
+    column("day", String(10)),
+    column("mails", Integer),  # on that day
+)
+
+alarm_consents = Table(  # what somebody outside answered about alarm mails of one account
+    "alarm_consents",
+    metadata,
+    ref("account_id", "accounts.id"),
+    column("address", String(320)),
+    column("state", String(16)),  # asked | confirmed | withdrawn
+    column("asked_at", Instant, nullable=True),
+    column("answered_at", Instant, nullable=True),
+    sa.PrimaryKeyConstraint("account_id", "address"),
 )
 
 fired = Table(  # (alarm, occurrence, repetition, recipient): at most once, whatever dies when
