@@ -5,8 +5,9 @@ A base file has the shape of the main file (`[policy.alarms]` and so on), so wha
 into the other. Reading is pure: texts come in as arguments.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import resources
 
 from policies.alarms import AlarmSettings
@@ -20,6 +21,9 @@ from policies.rsvp import RsvpSettings
 from policies.scheduling import SchedulingSettings
 
 SHIPPED = ("default", "strict", "open")
+
+#: Postfix's maximal_queue_lifetime: so long may a second copy of a mail be on its way.
+MAIL_QUEUE_LIFE = timedelta(days=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,13 @@ class PolicySettings:
     rsvp: RsvpSettings = option(RsvpSettings(), "Answers by link.")
     retry: RetrySettings = option(RetrySettings(), "Tries and giving up.")
     retention: RetentionSettings = option(RetentionSettings(), "What is kept how long.")
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield what cannot stand together across policies."""
+        if self.retry.longest < self.retry.first:
+            yield "retry.longest", "must not be less than retry.first"
+        if self.retention.seen_mail and self.retention.seen_mail < MAIL_QUEUE_LIFE:
+            yield "retention.seen_mail", "must be at least 5d, or a mail that waited in Postfix could be applied twice"
 
     def with_overrides(self, values: Mapping[str, object], source: str = "database") -> Reading["PolicySettings"]:
         """Lay run-time changes over these settings: dotted keys such as `alarms.enable`, each validated.

@@ -21,10 +21,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule id and what it means, for `imip-gateway policy list` and the docs."""
+    """A rule id, what it means, and the settings (dotted keys below `policy`) that move it."""
 
     id: str
     meaning: str
+    settings: tuple[str, ...] = ()
 
 
 def first_match(rules: Iterable[Callable[[F, S], Verdict | None]], facts: F, settings: S) -> Verdict:
