@@ -40,17 +40,19 @@ async def open_connection(
     implicit = context if url.scheme is Scheme.SMTPS else None
     path = str(url.path) if url.path else None
     connection = await open_socket(url.host, url.port, path, implicit, deadlines.connect)
+    ready = False
     try:
         _expect(await connection.reply(deadlines.greeting, "our connection"), 220, "greeting")
         await _hello(connection, url, hostname, deadlines)
         if implicit is None and context is not None:
             await _start_tls(connection, url, hostname, context, deadlines)
         if url.user is not None:
-            encrypted = context is not None and (implicit is not None or connection.encrypted)
+            encrypted = implicit is not None or connection.encrypted
             await _authenticate(connection, url, deadlines, encrypted=encrypted)
-    except BaseException:
-        connection.abort()
-        raise
+        ready = True
+    finally:
+        if not ready:
+            connection.abort()
     return connection
 
 

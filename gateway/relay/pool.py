@@ -35,19 +35,27 @@ class Pool:
             Deferred: where none is free in time, or no new one can be opened.
         """
         await self._take_slot()
+        taken = None
         try:
             if fresh:
                 self._drop_idle()  # the hop was restarted or is tired of us: the others are as stale
-            while self._idle:
-                connection = self._idle.pop()
-                if not connection.stale and self._now() - connection.idle_since < self._idle_seconds:
-                    _reused.add()
-                    return connection
-                connection.quit()
-            connection = await self._connect()
-        except BaseException:
-            self._slots.release()
-            raise
+            taken = self._fit() or await self._open()
+            return taken
+        finally:
+            if taken is None:
+                self._slots.release()
+
+    def _fit(self) -> HopConnection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.stale and self._now() - connection.idle_since < self._idle_seconds:
+                _reused.add()
+                return connection
+            connection.quit()
+        return None
+
+    async def _open(self) -> HopConnection:
+        connection = await self._connect()
         _opened.add()
         return connection
 
