@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TZID to one identity: IANA names and aliases, Windows and display names, vendors' prefixes, custom rules.
+
+A name that the zone database knows wins over the VTIMEZONE beside it; rules are read only for names nobody knows, and
+are compared with real zones before they are taken as they stand. Every calendar has its own `Zones`: the rules of one
+mail are never seen by the next (Outlook's "Customized Time Zone" of one person must not move another's meeting).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from gateway.errors import Refused
+from gateway.itip.tree import Component, Prop
+from gateway.itip.values import Duration, Kind, Moment
+from gateway.itip.vtimezone import build_vtimezone, parse_vtimezone
+from gateway.itip.zone_names import fixed_zone, iana_name, matching_zone
+
+_YEAR = re.compile(r"(\d{4})\d{4}")
+_DEFAULT_YEAR = 2026
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A time zone that a calendar names. `iana` is None where it is nobody's but the calendar's own."""
+
+    tzid: str
+    tzinfo: tzinfo
+    iana: str | None = None
+    complaint: str | None = None
+
+
+class Zones:
+    """The time zones of one calendar. `floating` is the zone in which DATE and floating times are compared."""
+
+    __slots__ = ("_components", "_known", "_year", "floating")
+
+    def __init__(self, calendar: Component | None = None, *, floating: tzinfo = UTC) -> None:
+        self.floating = floating
+        self._known: dict[str, Zone] = {}
+        self._components: dict[str, Component] = {}
+        self._year = _DEFAULT_YEAR
+        if calendar is not None:
+            for component in calendar.children("VTIMEZONE"):
+                self._components.setdefault(_plain_tzid(component.value("TZID") or ""), component)
+            self._year = _year_of(calendar)
+
+    def zone(self, tzid: str) -> Zone:
+        """Return the zone of a TZID. Unknown ones are UTC and carry a complaint."""
+        tzid = _plain_tzid(tzid)
+        found = self._known.get(tzid)
+        if found is None:
+            found = self._known[tzid] = self._resolve(tzid)
+        return found
+
+    def component(self, tzid: str) -> Component | None:
+        """Return the calendar's own VTIMEZONE of this name, if it has a sane one."""
+        component = self._components.get(_plain_tzid(tzid))
+        if component is None:
+            return None
+        try:
+            parse_vtimezone(component)
+        except Refused:
+            return None
+        return component
+
+    def utc(self, moment: Moment) -> datetime:
+        """Return the instant of a moment: in a gap by the offset before it, of two the first (RFC 5545 §3.3.5)."""
+        if moment.kind is Kind.UTC:
+            return moment.wall.replace(tzinfo=UTC)
+        where = self.zone(moment.tzid).tzinfo if moment.kind is Kind.ZONED else self.floating
+        return instant(moment.wall, where)
+
+    def wall(self, at: datetime, like: Moment) -> datetime:
+        """Return the naive clock time of an instant in the zone of `like`."""
+        if like.kind is Kind.UTC:
+            return at.astimezone(UTC).replace(tzinfo=None)
+        where = self.zone(like.tzid).tzinfo if like.kind is Kind.ZONED else self.floating
+        return wall_time(at, where)
+
+    def shifted(self, moment: Moment, duration: Duration) -> Moment:
+        """Return `moment` + `duration`: days by the calendar, seconds by elapsed time (RFC 5545 §3.3.6)."""
+        try:
+            wall = moment.wall + timedelta(days=duration.days)
+            if not duration.seconds:
+                return Moment(wall, moment.kind, moment.tzid)
+            if moment.kind is not Kind.ZONED:
+                return Moment(wall + timedelta(seconds=duration.seconds), moment.kind, moment.tzid)
+            at = self.utc(Moment(wall, moment.kind, moment.tzid)) + timedelta(seconds=duration.seconds)
+            return Moment(self.wall(at, moment), moment.kind, moment.tzid)
+        except OverflowError:
+            return moment
+
+    def _resolve(self, tzid: str) -> Zone:
+        iana = iana_name(tzid)
+        if iana is not None:
+            return Zone(tzid, UTC if iana == "Etc/UTC" else ZoneInfo(iana), iana)
+        component = self._components.get(tzid)
+        complaint = f"The time zone {tzid[:60]!r} is not known; it was read as UTC"
+        if component is not None:
+            try:
+                rules = parse_vtimezone(component)
+            except Refused as error:
+                complaint = f"{error.public}; {tzid[:60]!r} was read as UTC"
+            else:
+                matched = matching_zone(rules, self._year)
+                if matched is not None:
+                    return Zone(tzid, ZoneInfo(matched), matched)
+                return Zone(tzid, rules, None, f"The time zone {tzid[:60]!r} is the calendar's own")
+        fixed = fixed_zone(tzid)
+        return Zone(tzid, UTC, None, complaint) if fixed is None else Zone(tzid, fixed)
+
+
+def instant(wall: datetime, where: tzinfo) -> datetime:
+    """Return the instant of a wall time; in a gap the offset before it, of two the first (RFC 5545 §3.3.5)."""
+    if where is UTC:
+        return wall.replace(tzinfo=UTC)
+    try:  # fold=0 means exactly that for zoneinfo (PEP 495)
+        return (wall - (where.utcoffset(wall.replace(tzinfo=where)) or timedelta(0))).replace(tzinfo=UTC)
+    except OverflowError:
+        return wall.replace(tzinfo=UTC)
+
+
+def wall_time(at: datetime, where: tzinfo) -> datetime:
+    """Return the naive clock time of an instant somewhere."""
+    try:
+        return at.astimezone(where).replace(tzinfo=None)
+    except OverflowError:
+        return at.replace(tzinfo=None)
+
+
+def _year_of(calendar: Component) -> int:
+    """The year that the calendar's first event speaks of."""
+    for component in calendar.children("VEVENT", "VTODO", "VJOURNAL"):
+        for name in ("DTSTART", "DUE", "RECURRENCE-ID"):
+            found = _YEAR.match(component.value(name) or "")
+            if found is not None:
+                return int(found[1])
+    return _DEFAULT_YEAR
+
+
+def _plain_tzid(tzid: str) -> str:
+    """Outlook escapes commas in the property and quotes them in the parameter: one name either way."""
+    return tzid.replace("\\,", ",").replace("\\;", ";").strip().strip('"') if tzid else tzid
+
+
+def used_tzids(component: Component) -> tuple[str, ...]:
+    """Return the TZIDs that the properties of a component and of its parts name, in order."""
+    found: dict[str, None] = {}
+    for item in component.items:
+        if isinstance(item, Component):
+            if item.name != "VTIMEZONE":
+                found.update(dict.fromkeys(used_tzids(item)))
+        elif isinstance(item, Prop) and (tzid := item.param("TZID")) and item.value[-1:] != "Z":
+            found[tzid] = None
+    return tuple(found)
+
+
+def needed_vtimezones(
+    components: tuple[Component, ...], zones: Zones, first_year: int, last_year: int
+) -> tuple[Component, ...]:
+    """Return a VTIMEZONE for each TZID in use: the calendar's own where it is sane, else a minimal one.
+
+    RFC 5546 §3.1.2 asks for one per TZID. An unknown zone gets none: inventing rules would move the meeting.
+    """
+    needed: list[Component] = []
+    for tzid in dict.fromkeys(tzid for component in components for tzid in used_tzids(component)):
+        own = zones.component(tzid)
+        if own is not None:
+            needed.append(own)
+            continue
+        zone = zones.zone(tzid)
+        if zone.iana is not None or zone.complaint is None:
+            needed.append(_built(tzid, zone, first_year, last_year))
+    return tuple(needed)
+
+
+@lru_cache(maxsize=512)
+def _built(tzid: str, zone: Zone, first_year: int, last_year: int) -> Component:
+    return build_vtimezone(tzid, zone.tzinfo, first_year, last_year)
