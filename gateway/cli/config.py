@@ -2,12 +2,10 @@
 """`imip-gateway config`: the annotated sample, and the values in force with where each came from."""
 
 import argparse
-import json
-import os
-import sys
 
-from gateway.config import load
-from gateway.config.sample import build_sample, effective_values
+from gateway.cli.effective import values_in_force
+from gateway.cli.output import answer, table
+from gateway.config.sample import build_sample
 from policies.options import DEFAULT
 
 
@@ -16,7 +14,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("sample", help="print the annotated sample file").set_defaults(func=sample)
     verb = verbs.add_parser("show", help="print each effective value and where it came from")
-    verb.add_argument("--changed", action="store_true", help="only what differs from the defaults")
+    verb.add_argument("--changed", action="store_true", help="only what differs from the built-in defaults")
     verb.add_argument("key", nargs="*", help="only these keys or tables, such as relay or policy.alarms.enable")
     verb.set_defaults(func=show)
 
@@ -24,8 +22,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def sample(args: argparse.Namespace) -> int:
     """Print the annotated sample."""
     text = build_sample()
-    sys.stdout.write(json.dumps({"sample": text}) + "\n" if args.json else text)
-    return 0
+    return answer(args, {"sample": text}, text)
 
 
 def show(args: argparse.Namespace) -> int:
@@ -35,16 +32,13 @@ def show(args: argparse.Namespace) -> int:
     """
     values = [
         value
-        for value in effective_values(load(args.config, os.environ))
+        for value in values_in_force(args)
         if not (args.changed and value.origin == DEFAULT) and _wanted(value.key, args.key)
     ]
-    if args.json:
-        print(json.dumps({value.key: {"value": value.value, "origin": value.origin} for value in values}, indent=2))
-        return 0
-    width = max((len(value.key) for value in values), default=0)
-    for value in values:
-        print(f"{value.key:<{width}} = {value.value or '(none)'}  # {value.origin}")
-    return 0
+    document = {value.key: {"value": value.value, "origin": value.origin} for value in values}
+    return answer(
+        args, document, table((value.key, f"= {value.value or '(none)'}", f"# {value.origin}") for value in values)
+    )
 
 
 def _wanted(key: str, asked: list[str]) -> bool:

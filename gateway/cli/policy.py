@@ -2,16 +2,13 @@
 """`imip-gateway policy`: every rule that can decide about a mail, and why it decides as it does here."""
 
 import argparse
-import json
-import os
-import sys
 
-from gateway.config import load
-from gateway.config.sample import EffectiveValue, effective_values
+from gateway.cli.effective import values_in_force
+from gateway.cli.output import answer, table
+from gateway.config.sample import EffectiveValue
+from gateway.errors import Refused
 from policies.catalogue import POLICIES, Policy, find_rule
 from policies.verdict import Rule
-
-EX_NOINPUT = 66
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +16,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("list", help="every rule id with its meaning").set_defaults(func=list_rules)
     verb = verbs.add_parser("explain", help="one rule: meaning, present values, and where they come from")
-    verb.add_argument("id", metavar="ID", help="a rule id such as limit.recipients, or a policy's name")
+    verb.add_argument("id", metavar="ID", help="a rule id such as limit.recipients, or a policy such as limits")
     verb.set_defaults(func=explain)
 
 
@@ -27,41 +24,42 @@ def list_rules(args: argparse.Namespace) -> int:
     """Print every rule with the present value of the settings that move it."""
     values = _values(args)
     rows = [(policy, rule) for policy in POLICIES for rule in policy.rules]
-    if args.json:
-        print(json.dumps({"rules": [_document(policy, rule, values) for policy, rule in rows]}, indent=2))
-        return 0
-    width = max(len(rule.id) for _, rule in rows)
-    for _, rule in rows:
-        settings = ", ".join(f"{key} = {values[key].value}" for key in _keys(rule))
-        print(f"{rule.id:<{width}}  {rule.meaning}{f'  [{settings}]' if settings else ''}")
-    return 0
+    document = {"rules": [_document(policy, rule, values) for policy, rule in rows]}
+    return answer(args, document, table((rule.id, rule.meaning, _in_short(rule, values)) for _, rule in rows))
 
 
 def explain(args: argparse.Namespace) -> int:
-    """Print one rule, or all rules of one policy, with values and origins; 66 for an unknown id."""
+    """Print one rule, or all rules of one policy, with values and origins.
+
+    Raises: Refused: there is no such rule.
+    """
     found = find_rule(args.id)
-    rows = [found] if found else [(p, rule) for p in POLICIES if p.name == args.id for rule in p.rules]
+    rows = (
+        [found] if found else [(policy, rule) for policy in POLICIES if policy.name == args.id for rule in policy.rules]
+    )
     if not rows:
-        print(f"no such rule: {args.id}; `policy list` shows all", file=sys.stderr)
-        return EX_NOINPUT
+        raise Refused("not-found", f"No such rule: {args.id}; `policy list` shows all")
     values = _values(args)
-    if args.json:
-        documents = [_document(policy, rule, values) for policy, rule in rows]
-        print(json.dumps(documents[0] if found else {"rules": documents}, indent=2))
-        return 0
-    for policy, rule in rows:
-        print(f"{rule.id} (policy {policy.name})\n  {rule.meaning}")
-        for key in _keys(rule):
-            print(f"  {key} = {values[key].value or '(none)'}  # {values[key].origin}")
-    return 0
+    documents = [_document(policy, rule, values) for policy, rule in rows]
+    lines = [line for policy, rule in rows for line in _in_full(policy, rule, values)]
+    return answer(args, documents[0] if found else {"rules": documents}, lines)
 
 
 def _values(args: argparse.Namespace) -> dict[str, EffectiveValue]:
-    return {value.key: value for value in effective_values(load(args.config, os.environ))}
+    return {value.key: value for value in values_in_force(args)}
 
 
 def _keys(rule: Rule) -> tuple[str, ...]:
     return tuple(f"policy.{key}" for key in rule.settings)
+
+
+def _in_short(rule: Rule, values: dict[str, EffectiveValue]) -> str:
+    return ", ".join(f"{key.removeprefix('policy.')} = {values[key].value}" for key in _keys(rule))
+
+
+def _in_full(policy: Policy, rule: Rule, values: dict[str, EffectiveValue]) -> list[str]:
+    settings = [f"  {key} = {values[key].value or '(none)'}  # {values[key].origin}" for key in _keys(rule)]
+    return [f"{rule.id} (policy {policy.name})", f"  {rule.meaning}", *settings]
 
 
 def _document(policy: Policy, rule: Rule, values: dict[str, EffectiveValue]) -> dict[str, object]:

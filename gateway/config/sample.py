@@ -2,7 +2,7 @@
 """The annotated sample file and the list of effective values, both made from the declared options."""
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -74,12 +74,11 @@ class EffectiveValue:
     origin: str
 
 
-def effective_values(loaded: LoadedConfig, changed: Mapping[str, str] | None = None) -> Iterator[EffectiveValue]:
-    """Yield every option in force; `changed` are the origins of settings changed at run time."""
-    origins = {**loaded.origins, **(changed or {})}
+def effective_values(loaded: LoadedConfig) -> Iterator[EffectiveValue]:
+    """Yield every option in force; a password in the database's URL is not shown."""
     for key, value in values_of(loaded.config):
         shown = _without_password(value) if key == "store.url" else value
-        yield EffectiveValue(key, shown, origins.get(key, DEFAULT))
+        yield EffectiveValue(key, shown, loaded.origins.get(key, DEFAULT))
 
 
 def _without_password(text: str) -> str:

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The values in force: file and environment, and over them what administrators changed at run time (in the database).
+
+Only looks: it makes no database and changes none, so it can be asked before the first start.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import make_url
+
+from gateway.config import LoadedConfig, load
+from gateway.config.sample import EffectiveValue, effective_values
+from gateway.errors import Deferred
+from gateway.store.engine import open_store
+
+RUN_TIME = "database (changed at run time)"
+
+
+def values_in_force(args: argparse.Namespace) -> list[EffectiveValue]:
+    """Return every option in force with its origin; says on standard error what could not be looked at.
+
+    Raises: Misconfigured.
+    """
+    return list(effective_values(_with_overrides(load(args.config, os.environ))))
+
+
+def _with_overrides(loaded: LoadedConfig) -> LoadedConfig:
+    try:
+        overrides = asyncio.run(_overrides(loaded.config.store.url)) if _exists(loaded.config.store.url) else {}
+    except Deferred as error:
+        print(f"imip-gateway: {error.public}; what was changed at run time is not shown", file=sys.stderr)
+        return loaded
+    reading = loaded.config.policy.with_overrides(overrides, RUN_TIME)
+    for fault in reading.faults:
+        print(f"imip-gateway: {fault}", file=sys.stderr)
+    if reading.faults:
+        return loaded
+    changed = {f"policy.{key}": RUN_TIME for key in overrides}
+    config = replace(loaded.config, policy=reading.value)
+    return LoadedConfig(config, {**loaded.origins, **changed}, loaded.file)
+
+
+def _exists(url: str) -> bool:
+    """SQLite makes a file by opening it."""
+    parsed = make_url(url)
+    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").is_file()
+
+
+async def _overrides(url: str) -> dict[str, Any]:
+    store = open_store(url)
+    try:
+        return await store.read(lambda unit: unit.settings.policy_overrides())
+    finally:
+        await store.close()
