@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From facts to a letter: which sentences and rows a kind of mail shows, in the reader's language. No markup here."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.imip.changes import render_changes
+from gateway.imip.dates import read_tile, render_day, render_short_span, render_span, render_until
+from gateway.imip.facts import MAX_COMMENT, EventFacts, Span, clean_block
+from gateway.imip.kinds import ANSWER_TONES, ANSWERS, FORMS, Kind, Scope, find_guest, scope_of
+from gateway.imip.letter import Button, Letter, Line, Question, Quote, Section, Tile
+from gateway.imip.mime import clean_line
+from gateway.imip.presentation import Person, Presentation
+from gateway.imip.rows import render_guests, render_rows
+from gateway.imip.words import Words, load_words
+from gateway.itip.address import same_address
+from gateway.itip.model import FieldChange
+
+_INVITING = (Kind.INVITATION, Kind.DELEGATED_TO_YOU, Kind.UPDATE)
+_OVER = (Kind.CANCELLATION, Kind.REMOVED)
+_FULL = (*_INVITING, Kind.PUBLISHED, Kind.ALARM, Kind.COUNTER, Kind.HELD)
+_ANSWERS = (Kind.ACCEPTED, Kind.DECLINED, Kind.TENTATIVE, Kind.DELEGATED, Kind.REPLY, Kind.ANSWER_RECORDED)
+_MOMENT = timedelta(minutes=1)
+#: A subject that stays ASCII is readable in every log and queue listing.
+_FINE_TYPE = str.maketrans({"\xa0": " ", "–": "-"})
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Why a mail is written: its kind, the event, and what only that kind knows."""
+
+    kind: Kind
+    reader: Person
+    by: Person | None = None  # who did it
+    facts: EventFacts | None = None
+    calendar: str = ""
+    changes: tuple[FieldChange, ...] = ()
+    comment: str = ""
+    partstat: str = ""
+    address: str = ""  # whom a delivery report is about
+    reason: str = ""  # what the mail system said
+    at: datetime | None = None  # when this is written, for what is said relative to it
+    due_at: datetime | None = None  # when a late alarm should have come
+    hide_guests: bool = False
+    by_link: bool = False  # the answer came over the web page
+
+
+def compose_letter(occasion: Occasion, presentation: Presentation) -> Letter:
+    """Return everything that the mail says."""
+    words = load_words(presentation.locale)
+    facts = occasion.facts
+    form = FORMS[occasion.kind]
+    recorded = occasion.kind is Kind.ANSWER_RECORDED
+    rows = render_rows(words, facts, presentation.time_zone, brief=occasion.kind not in _FULL) if facts else ()
+    return Letter(
+        language=words.tag,
+        direction=words.direction,
+        tone=ANSWER_TONES.get(occasion.partstat, form.tone) if recorded else form.tone,
+        subject=_subject(words, occasion, presentation),
+        headline=_headline(words, occasion),
+        title=_title(words, facts),
+        before=words.label("Before"),
+        now=words.label("Now") if occasion.kind is not Kind.COUNTER else words.label("Proposed"),
+        is_over=occasion.kind in _OVER,
+        tile=Tile(*read_tile(words, facts.span)) if facts and facts.span else None,
+        details=tuple(_details(words, occasion)),
+        quote=_quote(words, occasion),
+        changes=_changes(words, occasion),
+        rows=tuple(row for row in rows if row.lines),
+        question=_question(words, occasion, presentation),
+        guests=_guests(words, occasion),
+        actions=tuple(_actions(words, occasion, presentation)),
+        footer=tuple(_footer(words, occasion, presentation)),
+        unsubscribe=_unsubscribe(words, presentation),
+    )
+
+
+def _title(words: Words, facts: EventFacts | None) -> str:
+    if facts is None:
+        return ""
+    return facts.title or words.label("(no title)")
+
+
+def _subject(words: Words, occasion: Occasion, presentation: Presentation) -> str:
+    facts = occasion.facts
+    title = clean_line(_title(words, facts), 80)
+    when = render_short_span(words, facts.span).translate(_FINE_TYPE) if facts and facts.span else ""
+    service = presentation.branding.name or occasion.reader.address.rpartition("@")[2]
+    event = f"{title} @ {when}" if when else title
+    return clean_line(words.label(FORMS[occasion.kind].subject, event=event, service=service), 250)
+
+
+def _headline(words: Words, occasion: Occasion) -> str:
+    facts, kind = occasion.facts, occasion.kind
+    values = {
+        "person": _shown(occasion.by) or (facts.organizer.shown if facts and facts.organizer else ""),
+        "date": render_day(words, facts.occurrence) if facts and facts.occurrence else "",
+        "address": occasion.address,
+        "answer": words.label(ANSWERS.get(occasion.partstat, ANSWERS["NEEDS-ACTION"])),
+        "delegate": _delegate(occasion),
+    }
+    if kind is Kind.ALARM:
+        return _begins(words, facts.span if facts else None, occasion.at)
+    scope = scope_of(facts) if facts else Scope.EVENT
+    return words.say(FORMS[kind].headline_for(scope), **values)
+
+
+def _begins(words: Words, span: Span | None, now: datetime | None) -> str:
+    if span is None or now is None or span.is_floating:
+        return words.say("This is the reminder you asked for.")
+    until = span.start - now
+    if abs(until) < _MOMENT:
+        return words.say("This event begins now.")
+    if until < timedelta(0):
+        return words.say("This event began {in_time}.", in_time=render_until(words, until))
+    return words.say("This event begins {in_time}.", in_time=render_until(words, until))
+
+
+def _details(words: Words, occasion: Occasion) -> Iterable[str]:
+    facts, kind = occasion.facts, occasion.kind
+    if facts is not None and facts.occurrence is not None:
+        if kind in (Kind.UPDATE, Kind.CANCELLATION):
+            yield words.say("The other events of the series stay as they are.")
+        elif kind in _ANSWERS or kind in (Kind.COUNTER, Kind.PROPOSAL_DECLINED):
+            yield words.say("This is about one event of a series: {date}.", date=render_day(words, facts.occurrence))
+    if occasion.by_link:
+        yield words.say("The answer was given on the web page of the invitation.")
+    if kind is Kind.NOT_DELIVERED:
+        yield words.say("No further attempt is made. Correct the address in the event or tell this person yourself.")
+    if kind is Kind.ANSWER_RECORDED:
+        yield words.say("If this was not you, please change the answer and tell the organizer.")
+    if occasion.reason:
+        yield words.say("The mail system reports: {reason}", reason=clean_line(occasion.reason, 400))
+    if occasion.due_at is not None:
+        yield words.say("This reminder is late: it was due {date}.", date=render_span(words, Span(occasion.due_at)))
+
+
+def _quote(words: Words, occasion: Occasion) -> Quote | None:
+    facts = occasion.facts
+    text = clean_block(occasion.comment, MAX_COMMENT) or (facts.comment if facts else "")
+    if not text:
+        return None
+    if occasion.kind is Kind.ALARM:
+        return Quote(words.label("Note"), text)
+    person = _shown(occasion.by) or (facts.organizer.shown if facts and facts.organizer else "")
+    return Quote(words.say("Message from {person}", person=person), text)
+
+
+def _changes(words: Words, occasion: Occasion) -> Section | None:
+    if not occasion.changes or occasion.facts is None:
+        return None
+    rows = render_changes(words, occasion.changes, occasion.facts, occasion.calendar)
+    heading = "Proposed change" if occasion.kind is Kind.COUNTER else "What has changed"
+    return Section(words.label(heading), changes=rows) if rows else None
+
+
+def _question(words: Words, occasion: Occasion, presentation: Presentation) -> Question | None:
+    links = presentation.links
+    if occasion.kind not in _INVITING or not links.can_answer:
+        return None
+    choices = (
+        ("Yes", links.accept, "accept"),
+        ("Maybe", links.tentative, "tentative"),
+        ("No", links.decline, "decline"),
+    )
+    buttons = tuple(Button(words.context("answer", text), href, name) for text, href, name in choices if href)
+    notes = [words.say("The buttons open a page on which you confirm your answer.")]
+    if occasion.facts is not None and scope_of(occasion.facts) is Scope.SERIES:
+        notes.append(words.say("Your answer is for the whole series."))
+    return Question(words.label("Will you attend?"), buttons, tuple(notes))
+
+
+def _guests(words: Words, occasion: Occasion) -> Section | None:
+    if occasion.facts is None or occasion.kind not in (*_INVITING, Kind.PUBLISHED):
+        return None
+    return render_guests(words, occasion.facts, hidden=occasion.hide_guests)
+
+
+def _actions(words: Words, occasion: Occasion, presentation: Presentation) -> Iterable[Line]:
+    links = presentation.links
+    if links.event:
+        yield Line(words.label("Open the event"), links.event)
+    if links.page and occasion.kind is Kind.ANSWER_RECORDED:
+        yield Line(words.label("Change the answer"), links.page)
+    elif links.page and not links.can_answer:
+        yield Line(words.label("Open the answer page"), links.page)
+
+
+def _footer(words: Words, occasion: Occasion, presentation: Presentation) -> Iterable[str]:
+    facts, reader = occasion.facts, occasion.reader.address
+    organizer = facts.organizer if facts else None
+    if organizer is not None and occasion.kind in (*_INVITING, *_OVER):
+        yield words.say(
+            "You receive this message because {person} has put {address} on the guest list.",
+            person=organizer.shown,
+            address=reader,
+        )
+    elif organizer is not None and same_address(organizer.address, reader):
+        yield words.say("You receive this message because you organize this event.")
+    elif occasion.kind is Kind.ALARM:
+        yield words.say(
+            "You receive this message because a reminder to {address} is set in a calendar.", address=reader
+        )
+    if occasion.kind in _INVITING and presentation.links.can_answer:
+        yield words.say("Please do not forward it: whoever has it can answer in your name.")
+    if presentation.branding.footer:
+        yield clean_block(presentation.branding.footer, MAX_COMMENT)
+
+
+def _unsubscribe(words: Words, presentation: Presentation) -> Line | None:
+    href = presentation.links.unsubscribe
+    return Line(words.label("Stop these reminders"), href) if href else None
+
+
+def _delegate(occasion: Occasion) -> str:
+    if occasion.facts is None or occasion.by is None:
+        return ""
+    own = find_guest(occasion.facts, occasion.by.address)
+    other = find_guest(occasion.facts, own.delegated_to) if own and own.delegated_to else None
+    return other.shown if other else own.delegated_to if own else ""
+
+
+def _shown(person: Person | None) -> str:
+    return clean_line(person.shown, 120) if person else ""

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a letter to text and HTML through Jinja2, autoescaped and sandboxed.
+
+An operator's own templates are tried first. One that fails, or makes something absurdly large, loses to ours: a
+mistake in a template must not keep an invitation from leaving; the fault is returned for the log. The sandbox is
+there because an administrator may set templates over JMAP, which must not mean running code.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import DictLoader, StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup, escape
+
+from gateway.errors import Misconfigured
+from gateway.imip.facts import safe_uri
+from gateway.imip.letter import Letter, Line
+from gateway.imip.mime import clean_line
+from gateway.imip.presentation import Branding, Templates
+
+NAMES: tuple[str, ...] = ("mail.html.j2", "mail.txt.j2", "style.css.j2")
+MAX_HTML = 200_000
+_URL = re.compile(r"https?://[^\s<>\"\\^`{}|]+[^\s<>\"\\^`{}|.,;:!?)\]'’”]")
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_MAX_LINKED = 5  # per line: a mail is no link farm
+LOGO_ID = "logo"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Both forms of a letter. `fault` says why an operator's template was not used."""
+
+    text: str
+    html: str
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """What templates see of the branding: colours that are colours, and a logo only if it is sent along."""
+
+    name: str
+    accent: str
+    accent_dark: str
+    on_accent: str
+    logo: str
+    logo_alt: str
+    logo_width: int
+
+
+def render_letter(letter: Letter, branding: Branding, templates: Templates, *, logo_cid: str = "") -> Rendered:
+    """Return the text and HTML of a letter."""
+    brand = _brand(branding, logo_cid)
+    if not templates.sources:
+        return _rendered(Templates(), letter, brand)
+    try:
+        own = _rendered(templates, letter, brand)
+    except (
+        TemplateError,
+        TypeError,
+        ValueError,
+        LookupError,
+        ArithmeticError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        own, fault = None, f"{type(error).__name__}: {error}"
+    if own is not None and len(own.html) <= MAX_HTML and len(own.text) <= MAX_HTML:
+        return own
+    ours = _rendered(Templates(), letter, brand)
+    return Rendered(ours.text, ours.html, fault if own is None else "the template makes too large a mail")
+
+
+def parse_templates(sources: Mapping[str, str]) -> Templates:
+    """Return template sources as a value, once they are known to be templates.
+
+    Raises:
+        Misconfigured: `bad-template`, every fault with its line.
+    """
+    faults = [f"{name}: no such template; known are {', '.join(NAMES)}" for name in sources if name not in NAMES]
+    for name, source in sources.items():
+        try:
+            _engine(Templates()).parse(source, name)
+        except TemplateError as error:
+            faults.append(f"{name}:{getattr(error, 'lineno', 0)}: {error}")
+    if faults:
+        raise Misconfigured("bad-template", "A mail template cannot be used", tuple(faults))
+    return Templates(tuple(sorted(sources.items())))
+
+
+def load_templates(directories: tuple[Path, ...], domain: str, locale: str) -> Templates:
+    """Return the templates for a domain and language from an operator's folders; a later folder wins.
+
+    In each folder the most special wins: `DOMAIN/LOCALE/`, `DOMAIN/LANGUAGE/`, `DOMAIN/`, `LOCALE/`, `LANGUAGE/`, the
+    folder itself. Read when configuration is loaded, not per mail.
+
+    Raises:
+        Misconfigured: `bad-template`.
+    """
+    tag = locale.replace("_", "-")
+    languages = (tag.partition("-")[0], tag)
+    inner = [Path(), *map(Path, languages), Path(domain), *(Path(domain, language) for language in languages)]
+    sources: dict[str, str] = {}
+    for directory in directories:
+        for place in inner:
+            for name in NAMES:
+                path = directory / place / name
+                if domain and path.is_file():
+                    sources[name] = path.read_text("utf-8")
+    return parse_templates(sources)
+
+
+def _rendered(templates: Templates, letter: Letter, brand: Brand) -> Rendered:
+    engine = _engine(templates)
+    text = engine.get_template("mail.txt.j2").render(letter=letter, brand=brand)
+    html = engine.get_template("mail.html.j2").render(letter=letter, brand=brand)
+    return Rendered(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", html.strip() + "\n")
+
+
+@lru_cache(maxsize=64)
+def _engine(templates: Templates) -> ImmutableSandboxedEnvironment:
+    ours = {name: files("gateway.imip").joinpath("templates", name).read_text("utf-8") for name in NAMES}
+    engine = ImmutableSandboxedEnvironment(
+        loader=DictLoader({**ours, **dict(templates.sources)}),
+        autoescape=lambda name: name is None or not name.endswith(".txt.j2"),
+        undefined=StrictUndefined,
+        auto_reload=False,
+    )
+    engine.filters |= {"linked": _linked, "shown": _shown, "underline": _underline, "hanging": _hanging}
+    return engine
+
+
+def _brand(branding: Branding, logo_cid: str) -> Brand:
+    accent = _colour(branding.colours.accent, "#1d4ed8")
+    logo = branding.logo
+    return Brand(
+        name=clean_line(branding.name, 80),
+        accent=accent,
+        accent_dark=_colour(branding.colours.accent_dark, "#8ab4ff"),
+        on_accent="#ffffff" if _luminance(accent) < 0.18 else "#111827",
+        logo=f"cid:{logo_cid}" if logo and logo_cid else "",
+        logo_alt=clean_line((logo.alt if logo else "") or branding.name, 80),
+        logo_width=min(max(logo.width if logo else 0, 16), 320),
+    )
+
+
+def _colour(text: str, otherwise: str) -> str:
+    return text if _COLOUR.fullmatch(text) else otherwise
+
+
+def _luminance(colour: str) -> float:
+    """Return relative luminance (WCAG 2.2): below 0.18, white text has the better contrast."""
+    channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _linked(text: str) -> Markup:
+    """Escape text and make its web addresses pressable."""
+    if "://" not in text:
+        return escape(text)
+    pieces, position = [], 0
+    for count, found in enumerate(_URL.finditer(text)):
+        if count >= _MAX_LINKED:
+            break
+        uri = safe_uri(found[0])
+        pieces.append(escape(text[position : found.start()]))
+        pieces.append(Markup('<a class="lk" href="{0}">{0}</a>').format(uri) if uri else escape(found[0]))
+        position = found.end()
+    pieces.append(escape(text[position:]))
+    return Markup("").join(pieces)
+
+
+def _shown(line: Line) -> str:
+    return line.text if not line.href or line.href == line.text else f"{line.text}: {line.href}"
+
+
+def _underline(text: str) -> str:
+    return "=" * min(sum(2 if ord(char) > 0x2E80 else 1 for char in text), 72)
+
+
+def _hanging(text: str) -> str:
+    return text.replace("\n", "\n    ")
