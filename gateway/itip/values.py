@@ -20,6 +20,7 @@ _DURATION = re.compile(
 )
 _OFFSET = re.compile(r"([+-]?)(\d\d):?(\d\d)(?::?(\d\d))?")
 _SEQUENCE = re.compile(r"\s*\+?(\d{1,16})\s*")
+MAX_LIST = 5_000
 _MAX_SEQUENCE = 2**53 - 1
 _MAX_DURATION = timedelta(days=366 * 1000)
 
@@ -83,6 +84,8 @@ def parse_moments(prop: Prop) -> tuple[Moment, ...]:
     Raises:
         Refused: `bad-value`.
     """
+    if prop.value.count(",") >= MAX_LIST:
+        raise Refused("bad-value", f"{prop.name} lists more than {MAX_LIST} dates")
     tzid = prop.param("TZID") or ""
     return tuple(parse_moment_text(text.partition("/")[0], tzid) for text in prop.value.split(",") if text.strip())
 

@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instances of a series, known by the instant they were first meant to be at (RFC 5545 §3.8.4.4).
+
+The same occurrence is named in UTC by Google, in the attendee's zone by others, as a DATE by some. Its `InstanceKey` is
+one for all: the original start in UTC (`20261103T090000Z`), a plain wall time for floating series, a date for all-day
+ones, and "" for the master. Everything that follows a rule is bounded in count and time (see `recurrence`).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from heapq import merge
+from itertools import islice
+
+from gateway.errors import Refused
+from gateway.itip.recurrence import Budget, Freq, Rule, end_of_day, parse_rule, walk
+from gateway.itip.spans import Span, moved_by, moved_span, read_span, wall_difference
+from gateway.itip.timezones import Zones
+from gateway.itip.tree import Component, Prop
+from gateway.itip.values import (
+    Kind,
+    Moment,
+    build_moment,
+    moment_prop,
+    parse_moment,
+    parse_moment_text,
+    parse_moments,
+    parse_period,
+    utc_moment,
+)
+
+#: How an instance is named: see the head of this module.
+InstanceKey = str
+#: The key of the master component: the whole series.
+MASTER: InstanceKey = ""
+
+_DAY = timedelta(days=1)
+_GAP = timedelta(hours=3)
+_MAX_DATES = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One occurrence as it takes place: overrides have moved it, `component` is what describes it."""
+
+    key: InstanceKey
+    span: Span
+    start_at: datetime
+    end_at: datetime
+    component: Component
+
+
+def moment_key(moment: Moment, zones: Zones) -> InstanceKey:
+    """Return the key of an instance by its own value alone, where no series is at hand."""
+    if moment.kind is Kind.ZONED:
+        return build_moment(utc_moment(zones.utc(moment)))
+    return build_moment(moment)
+
+
+class Series:
+    """A master and its overrides as a set of occurrences. Without a master only the overrides are known."""
+
+    def __init__(self, master: Component | None, overrides: Iterable[Component], zones: Zones) -> None:
+        self.master = master
+        self.zones = zones
+        self.complaints: list[str] = []
+        self.start = self._start(master)
+        #: Overrides by key; of two for one instance the first counts.
+        self.overrides: dict[InstanceKey, Component] = {}
+        for override in overrides:
+            key = self.component_key(override)
+            if key is None:
+                self.complaints.append("An override names no instance of the series")
+            elif key in self.overrides:
+                self.complaints.append(f"Two overrides are for the instance {key}; the first counts")
+            else:
+                self.overrides[key] = override
+
+    def component_key(self, component: Component) -> InstanceKey | None:
+        """Return the key of a component: "" without RECURRENCE-ID, None where that cannot be read or matched."""
+        line = component.first("RECURRENCE-ID")
+        if line is None:
+            return MASTER
+        try:
+            return self.key_of(parse_moment(line))
+        except Refused:
+            return None
+
+    def key_of(self, moment: Moment) -> InstanceKey | None:
+        """Return the key of the instance that a moment means in this series, in whatever zone or type it is written.
+
+        A DATE against a timed series is the one instance of that day (Google writes so), None if there is not one.
+        """
+        if self.start is None or moment.kind is self.start.kind is not Kind.ZONED:
+            return moment_key(moment, self.zones)
+        if self.start.kind is Kind.DATE:
+            return build_moment(Moment(moment.wall, Kind.DATE))
+        if moment.kind is Kind.DATE:
+            day = list(islice(self._bounded_walls(moment.wall, moment.wall + _DAY - timedelta(seconds=1)), 2))
+            return self._wall_key(day[0]) if len(day) == 1 else None
+        if self.start.kind is Kind.FLOATING or moment.kind is Kind.FLOATING:
+            return self._wall_key(moment.wall)
+        return moment_key(moment, self.zones)
+
+    def moment_of(self, key: InstanceKey) -> Moment:
+        """Return an instance's original start as the master would write it: same type, same zone (R02).
+
+        Raises:
+            Refused: `bad-value` where the key is none.
+        """
+        moment = parse_moment_text(key)
+        if self.start is None or self.start.kind is moment.kind:
+            return moment
+        return Moment(self.zones.wall(self.zones.utc(moment), self.start), self.start.kind, self.start.tzid)
+
+    def line_for(self, name: str, *keys: InstanceKey) -> Prop:
+        """Write RECURRENCE-ID, EXDATE or RDATE for instances, in the master's form."""
+        return moment_prop(name, *map(self.moment_of, keys))
+
+    @property
+    def is_recurring(self) -> bool:
+        """Whether there is more than the one start: a rule or an RDATE."""
+        return self.master is not None and any(item.name in ("RRULE", "RDATE") for item in self.master.items)
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules that can be read; one that cannot be read is left out with a complaint."""
+        return self._rules("RRULE")
+
+    @cached_property
+    def excluded(self) -> frozenset[InstanceKey]:
+        """The instances that EXDATE takes out."""
+        keys = (self.key_of(moment) for moment in self._dates("EXDATE"))
+        return frozenset(key for key in keys if key is not None)
+
+    @cached_property
+    def extra(self) -> frozenset[InstanceKey]:
+        """The instances that RDATE adds."""
+        keys = set()
+        for moment in self._dates("RDATE"):
+            if moment.is_date and self.start is not None and not self.start.is_date:
+                keys.add(self._wall_key(datetime.combine(moment.wall, self.start.wall.time())))
+            else:
+                keys.add(self.key_of(moment) or MASTER)
+        return frozenset(keys - {MASTER})
+
+    def exists(self, key: InstanceKey) -> bool:
+        """Whether the series itself has this instance: by DTSTART, rule or RDATE, and not excluded.
+
+        A rule too costly to follow is believed: refusing a real answer hurts more than keeping a strange one.
+        """
+        if self.start is None or key == MASTER or key in self.excluded:
+            return False
+        if key in self.extra:
+            return True
+        try:
+            wall = self.moment_of(key).wall
+            near = (timedelta(0), _GAP)  # a time that a clock change skipped comes back from UTC as a later one
+            return any(self._wall_key(w) == key for by in near for w in self._walls(wall - by, wall + by, Budget()))
+        except Refused as error:
+            return error.code == "recurrence-budget"
+
+    def span_of(self, key: InstanceKey) -> Span:
+        """Return when an instance takes place, its override considered.
+
+        Raises:
+            Refused: `no-start` or `bad-value`.
+        """
+        return self._occurrence(key, self.overrides.get(key), self.moment_of(key)).span
+
+    def implied(self, key: InstanceKey) -> Component:
+        """Return the instance as the rule means it: the master with this start, RECURRENCE-ID, and no recurrence.
+
+        Raises:
+            Refused: `no-start` or `bad-value`; `no-instance` without a master.
+        """
+        if self.master is None:
+            raise Refused("no-instance", "There is no series to take the instance from")
+        span = moved_span(read_span(self.master, self.zones), self.moment_of(key), self.zones)
+        items: list[Prop | Component] = []
+        for item in self.master.items:
+            if item.name == "DTSTART" and isinstance(item, Prop):
+                items += [self.line_for("RECURRENCE-ID", key), moment_prop("DTSTART", span.start)]
+            elif item.name in ("DTEND", "DUE") and isinstance(item, Prop):
+                items.append(moment_prop(item.name, span.end))
+            elif item.name not in ("RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"):
+                items.append(item)
+        return Component(self.master.name, items)
+
+    def occurrences(
+        self, after_at: datetime, before_at: datetime | None = None, *, budget: Budget | None = None
+    ) -> Iterator[Occurrence]:
+        """Yield the occurrences that end after `after_at` (or start at it) and start before `before_at`, in order.
+
+        Raises:
+            Refused: `recurrence-budget`, `no-start` or `bad-value`.
+        """
+        slack = 2 * _DAY + self._longest()
+        moved = sorted(self._moved(), key=lambda each: each.start_at)
+        plain = self._plain(after_at - slack, None if before_at is None else before_at + slack, budget or Budget())
+        for each in merge(moved, plain, key=lambda each: each.start_at):
+            if before_at is not None and each.start_at >= before_at + slack:
+                return
+            if (each.end_at > after_at or each.start_at >= after_at) and (
+                before_at is None or each.start_at < before_at
+            ):
+                yield each
+
+    def ends_after(self, now: datetime) -> bool:
+        """Whether anything of the series is still going on or to come; what cannot be followed counts as to come."""
+        try:
+            return next(self.occurrences(now), None) is not None
+        except Refused:
+            return True
+
+    def last_end(self) -> datetime | None:
+        """Return when the last occurrence ends; None for endless series and those too costly to follow."""
+        if any(rule.count is None and rule.until is None for rule in self.rules):
+            return None
+        try:
+            if self.start is None or not self.rules:
+                last = max((each.end_at for each in self._all()), default=None)
+            else:
+                tail = max(self._last_walls(), default=self.start.wall)
+                occurrence = self._occurrence(self._wall_key(tail), None, self._at_wall(tail))
+                others = [each.end_at for each in self._moved()]
+                others += [self._occurrence(key, None, self.moment_of(key)).end_at for key in self.extra]
+                last = max([occurrence.end_at, *others])
+        except Refused:
+            return None
+        return last
+
+    def _all(self) -> Iterator[Occurrence]:
+        yield from self._moved()
+        if self.start is not None:
+            yield from self._plain(self.zones.utc(self.start) - 2 * _DAY, None, Budget())
+
+    def _last_walls(self) -> Iterator[datetime]:
+        """The last wall time of each rule, looked for from its end backwards."""
+        if self.start is None:
+            return
+        for rule in self.rules:
+            until, reach = self._until(rule), 40 * _DAY * rule.interval * (12 if rule.freq is Freq.YEARLY else 1)
+            budget, start = Budget(), self.start.wall
+            while True:
+                after = start if until is None or rule.count is not None else max(start, until - reach)
+                found = None
+                for found in walk(rule, start, after=after, before=until, budget=budget):  # noqa: B007 - the last one
+                    pass
+                if found is not None:
+                    yield found
+                if found is not None or after == start:
+                    break
+                reach *= 8
+
+    def _moved(self) -> Iterator[Occurrence]:
+        for key, override in self.overrides.items():
+            yield self._occurrence(key, override, self.moment_of(key))
+
+    def _plain(self, after_at: datetime, before_at: datetime | None, budget: Budget) -> Iterator[Occurrence]:
+        """Occurrences without an override of their own; a THISANDFUTURE override speaks for all after it."""
+        if self.start is None:
+            return
+        after = self.zones.wall(after_at, self.start)
+        before = None if before_at is None else self.zones.wall(before_at, self.start)
+        for wall in self._walls(after, before, budget):
+            key = self._wall_key(wall)
+            if key not in self.excluded and key not in self.overrides:
+                yield self._occurrence(key, None, self._at_wall(wall))
+
+    def _walls(self, after: datetime, before: datetime | None, budget: Budget) -> Iterator[datetime]:
+        """Original starts of the series as wall times, in order, each once, EXRULE taken out."""
+        if self.start is None:
+            return
+        start = self.start.wall
+        exrules = self._rules("EXRULE")
+        dates = sorted({start, *(self.moment_of(key).wall for key in self.extra)})
+        sources: list[Iterable[datetime]] = [
+            [wall for wall in dates if wall >= after and not (before and wall > before)]
+        ]
+        sources += [self._rule_walls(rule, after, before, budget) for rule in self.rules]
+        last = None
+        for wall in merge(*sources):
+            if wall != last and not any(wall in self._rule_walls(rule, wall, wall, budget) for rule in exrules):
+                yield wall
+            last = wall
+
+    def _bounded_walls(self, after: datetime, before: datetime) -> Iterator[datetime]:
+        try:
+            yield from self._walls(after, before, Budget())
+        except Refused:
+            return
+
+    def _rule_walls(self, rule: Rule, after: datetime, before: datetime | None, budget: Budget) -> Iterator[datetime]:
+        if self.start is None:
+            return iter(())
+        ends = [end for end in (self._until(rule), before) if end is not None]
+        return walk(rule, self.start.wall, after=after, before=min(ends, default=None), budget=budget)
+
+    def _until(self, rule: Rule) -> datetime | None:
+        """UNTIL as wall time of the series (RFC 5545 §3.3.10)."""
+        if rule.until is None or self.start is None:
+            return None
+        if rule.until.kind is Kind.UTC and self.start.kind is Kind.ZONED:
+            return self.zones.wall(self.zones.utc(rule.until), self.start)
+        return end_of_day(rule.until)
+
+    def _occurrence(self, key: InstanceKey, override: Component | None, original: Moment) -> Occurrence:
+        component, span = self.master, None
+        if override is not None:
+            component, span = override, read_span(override, self.zones, start=original)
+            if override.first("DTSTART") is None and self._master_span is not None:
+                span = moved_span(self._master_span, original, self.zones)
+        elif (ruler := self._ranged(key)) is not None:
+            component, ranged, shift = ruler
+            span = moved_span(ranged, moved_by(original, shift), self.zones)
+        elif self._master_span is not None:
+            period = self._periods.get(key)
+            span = period or moved_span(self._master_span, original, self.zones)
+        if component is None or span is None:
+            raise Refused("no-start", "The event does not say when it starts")
+        return Occurrence(key, span, self.zones.utc(span.start), self.zones.utc(span.end), component)
+
+    @cached_property
+    def _master_span(self) -> Span | None:
+        return None if self.master is None else read_span(self.master, self.zones)
+
+    @cached_property
+    def _periods(self) -> dict[InstanceKey, Span]:
+        """RDATEs that are periods bring their own end."""
+        found: dict[InstanceKey, Span] = {}
+        for line in () if self.master is None else self.master.all("RDATE"):
+            for text in line.value.split(",")[:_MAX_DATES] if "/" in line.value else ():
+                try:
+                    period = parse_period(text, line.param("TZID") or "")
+                except Refused:
+                    continue
+                end = period.end or (self.zones.shifted(period.start, period.duration) if period.duration else None)
+                key = self.key_of(period.start)
+                if end is not None and key is not None:
+                    found[key] = Span(period.start, end)
+        return found
+
+    @cached_property
+    def _ranges(self) -> tuple[tuple[InstanceKey, Component, Span, timedelta], ...]:
+        """THISANDFUTURE overrides with how far they move the rest (RFC 5545 §3.2.13)."""
+        found = []
+        for key, override in sorted(self.overrides.items()):
+            line = override.first("RECURRENCE-ID")
+            if line is not None and (line.param("RANGE") or "").upper() == "THISANDFUTURE":
+                original = self.moment_of(key)
+                span = read_span(override, self.zones, start=original)
+                found.append((key, override, span, wall_difference(span.start, original, self.zones)))
+        return tuple(found)
+
+    def _ranged(self, key: InstanceKey) -> tuple[Component, Span, timedelta] | None:
+        for first, override, span, shift in reversed(self._ranges):
+            if first <= key:
+                return override, span, shift
+        return None
+
+    def _longest(self) -> timedelta:
+        """How far an occurrence may reach from its original start, as far as windows are concerned."""
+        longest = timedelta(0)
+        for span in (self._master_span, *self._periods.values(), *(span for _, _, span, _ in self._ranges)):
+            if span is not None:
+                longest = max(longest, self.zones.utc(span.end) - self.zones.utc(span.start))
+        return longest + max((abs(shift) for _, _, _, shift in self._ranges), default=timedelta(0))
+
+    def _at_wall(self, wall: datetime) -> Moment:
+        start = self.start or Moment(wall, Kind.FLOATING)
+        return Moment(wall, start.kind, start.tzid)
+
+    def _wall_key(self, wall: datetime) -> InstanceKey:
+        return moment_key(self._at_wall(wall), self.zones)
+
+    def _start(self, master: Component | None) -> Moment | None:
+        if master is None:
+            return None
+        line = master.first("DTSTART") or master.first("DUE")
+        try:
+            return None if line is None else parse_moment(line)
+        except Refused as error:
+            self.complaints.append(error.public)
+            return None
+
+    def _rules(self, name: str) -> tuple[Rule, ...]:
+        rules = []
+        for line in () if self.master is None else self.master.all(name):
+            try:
+                rules.append(parse_rule(line.value))
+            except Refused as error:
+                self.complaints.append(error.public)
+        return tuple(rules[:8])
+
+    def _dates(self, name: str) -> list[Moment]:
+        dates: list[Moment] = []
+        for line in () if self.master is None else self.master.all(name):
+            try:
+                dates += parse_moments(line) if len(dates) < _MAX_DATES else ()
+            except Refused as error:
+                self.complaints.append(error.public)
+        return dates
