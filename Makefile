@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help venv dev servers demo test check format bench soak fuzz clean
+.PHONY: help venv dev servers demo test check format docs bench soak fuzz clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ check: dev       ## formatter, linter, strict types
 format: dev      ## rewrite the code in our form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: dev        ## write the generated pages of docs/ from the code
+	@$(BIN)/python -m tests.support.docs
 
 bench: dev       ## speed, side by side with a baseline in the same run, as ratios
 	@$(BIN)/python -m bench
