@@ -181,7 +181,7 @@ def metrics() -> str:
 
 def errors() -> str:
     head = (
-        "# Errors\n\nWhat each error means in every protocol; the code stands in logs and in JSON answers. Whatever is\n"
+        "# Errors\n\nWhat each error means in every protocol; the code stands in logs and JSON answers. Whatever is\n"
         "not listed is answered by its branch: *refused* 550, *deferred* 451. Trouble of ours is always temporary to\n"
         "the peer.\n\n"
     )
