@@ -88,16 +88,22 @@ class StoreOptions:
     )
 
 
+RelayTls = Literal["none", "may", "encrypt", "verify"]
+
+
 @dataclass(frozen=True, slots=True)
 class RelayOptions:
     """The next hop for everything that we send or pass on."""
 
     url: str = option(
         "smtp://127.0.0.1:10026",
-        "smtp://host[:port], smtps://…, lmtp://host:port, lmtp:///path/to/socket, or maildir:/path (demo and tests).",
+        "smtp://host[:port], smtps://, lmtp://host:port, lmtp:unix:/path, or maildir:/path (demo and tests).",
     )
-    tls: Literal["none", "may", "encrypt", "verify"] = option(
-        "none", "STARTTLS towards smtp:// and lmtp://: never, when offered, always, or always with a valid certificate."
+    tls: RelayTls | None = option(
+        None,
+        "How much TLS we insist on, in Postfix's words.",
+        derived="none on this machine, may elsewhere, verify with smtps",
+        example="verify",
     )
     tls_ca: Path | None = option(
         None, "Certificates to believe, PEM.", derived="the system's", example="/etc/ssl/certs/ca-certificates.crt"
@@ -106,35 +112,43 @@ class RelayOptions:
     password_file: Path | None = option(
         None, "File with the SASL password, one line.", example="/etc/imip-gateway/relay-password"
     )
-    concurrency: int = option(10, "Connections at once to the next hop.", least=1, most=1000)
-    max_idle: timedelta = option(timedelta(seconds=30), "How long an unused connection is kept for reuse.")
-    mails_per_connection: int = option(100, "Mails over one connection before it is renewed.", least=1)
-    connect_timeout: timedelta = option(timedelta(seconds=30), "Deadline for a connection and its greeting.")
-    command_timeout: timedelta = option(timedelta(minutes=5), "Deadline for each reply.")  # RFC 5321 §4.5.3.2
-    data_timeout: timedelta = option(timedelta(minutes=10), "Deadline for the reply to the end of a mail.")
+    connections: int = option(50, "Connections at once to the next hop.", least=1, most=10000)
+    max_idle: timedelta = option(timedelta(seconds=8), "How long an unused connection is kept for reuse.")
+    # All shorter than Postfix's own patience with us while it waits behind a filter (smtp_data_done_timeout, 600 s).
+    connect_timeout: timedelta = option(timedelta(seconds=10), "Deadline for a connection.", least=SECOND)
+    command_timeout: timedelta = option(timedelta(seconds=60), "Deadline for the reply to a command.", least=SECOND)
+    data_timeout: timedelta = option(timedelta(minutes=2), "Deadline for handing over a piece of a mail.", least=SECOND)
+    final_timeout: timedelta = option(
+        timedelta(minutes=4), "Deadline for the reply to the end of a mail.", least=SECOND, most=timedelta(minutes=9)
+    )
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """Yield what cannot stand together for a next hop."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("smtp", "smtps", "lmtp", "maildir"):
+        """Yield what cannot stand together for a next hop (`gateway.relay.url` reads the rest of the address)."""
+        scheme, _, rest = self.url.partition(":")
+        host = _host(self.url)
+        if scheme not in ("smtp", "smtps", "lmtp", "maildir"):
             yield "url", "must begin with smtp://, smtps://, lmtp:// or maildir:/"
-        elif parts.scheme == "maildir" and not parts.path.startswith("/"):
+        elif scheme == "maildir" and not rest.startswith("/"):
             yield "url", "maildir needs an absolute path, maildir:/path"
-        elif parts.scheme in ("smtp", "smtps") and not parts.hostname:
-            yield "url", f"{parts.scheme}:// needs a host"
-        elif parts.scheme == "lmtp" and not parts.hostname and len(parts.path) < 2:
-            yield "url", "lmtp needs lmtp://host:port or lmtp:///path/to/socket"
-        if parts.password:
-            yield "url", "no password in the URL; use username and password_file"
+        elif scheme != "maildir" and not host and not rest.startswith(("unix:/", "///")):
+            yield "url", f"{scheme}:// needs a host"
+        if "@" in rest and scheme != "maildir":
+            yield "url", "no login in the address; use username and password_file"
+        if "?" in rest:
+            yield "url", "options are keys of their own here: tls, tls_ca, connections"
         if bool(self.username) != bool(self.password_file):
             yield "username", "username and password_file go together"
-        if (
-            self.username
-            and self.tls in ("none", "may")
-            and parts.scheme == "smtp"
-            and not _is_loopback(parts.hostname)
-        ):
+        if self.username and scheme == "smtp" and self.tls not in ("encrypt", "verify") and not _is_loopback(host):
             yield "username", "a password over a network needs tls = encrypt or verify, or smtps://"
+        if scheme == "smtps" and self.tls in ("none", "may"):
+            yield "tls", f"{self.tls!r} contradicts smtps://"
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # brackets that do not close
+        return None
 
 
 def _is_loopback(host: str | None) -> bool:

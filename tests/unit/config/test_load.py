@@ -54,7 +54,7 @@ def test_every_fault_is_reported_at_once_with_its_line() -> None:
     [
         ('[store]\nurl = "mysql://x"', "sqlite+aiosqlite"),
         ('[relay]\nurl = "http://x"', "smtp://"),
-        ('[relay]\nurl = "smtp://u:p@x"', "password"),
+        ('[relay]\nurl = "smtp://u:p@x"', "no login"),
         ('[relay]\nurl = "smtp://mx.example.org"\nusername = "u"\npassword_file = "/p"', "tls = encrypt"),
         ('[relay]\nusername = "u"', "go together"),
         ('[[listener]]\nkind = "filter"\ntls = "starttls"', "tls_cert"),
@@ -74,11 +74,11 @@ def test_a_fault_says_what_is_wrong(text: str, fault: str) -> None:
 
 def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
     path = tmp_path / "gateway.toml"
-    path.write_text('[relay]\nurl = "maildir:/a"\nconcurrency = 3\n')
+    path.write_text('[relay]\nurl = "maildir:/a"\nconnections = 3\n')
     loaded = load(None, {"IMIP_GATEWAY_CONFIG": str(path), "IMIP_GATEWAY_RELAY__URL": "maildir:/b"})
-    assert (loaded.config.relay.url, loaded.config.relay.concurrency) == ("maildir:/b", 3)
+    assert (loaded.config.relay.url, loaded.config.relay.connections) == ("maildir:/b", 3)
     assert loaded.origins["relay.url"] == "environment IMIP_GATEWAY_RELAY__URL"
-    assert loaded.origins["relay.concurrency"] == f"{path}:3"
+    assert loaded.origins["relay.connections"] == f"{path}:3"
     assert loaded.origins["relay.max_idle"] == "default"
 
 
