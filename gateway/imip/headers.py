@@ -56,7 +56,7 @@ class HeaderBlock:
 class HeaderFrom:
     """Whom the From field names. Exactly one of `address` and `fault` is set.
 
-    `address` has its domain in lower case as written; `domain` is the same in DNS form (A-labels).
+    The domain, alone and in `address`, is in DNS form (lower case, A-labels), so nobody maps it again later.
     """
 
     address: str | None = None
@@ -188,7 +188,8 @@ def _addr_spec(tokens: tuple[Token, ...], display_name: str) -> HeaderFrom:
         raise Refused("bad-from", "its local part is not a plain word")
     if _ENCODED_WORD.search(local) or len(local.encode()) > 64:
         raise Refused("bad-from", "its local part is not a plain word")
-    return HeaderFrom(f"{local}@{domain.lower()}", parse_domain(domain), display_name)
+    dns_form = parse_domain(domain)
+    return HeaderFrom(f"{local}@{dns_form}", dns_form, display_name)
 
 
 def _phrase(tokens: tuple[Token, ...]) -> str:

@@ -107,7 +107,11 @@ def find_calendar_parts(
     walk = _Walk(data, limits)
     walk.enter(top, len(data), ())
     signed = walk.signed or top.first("dkim-signature") is not None
-    return FoundCalendars(_judged(walk.candidates), tuple(walk.notes), signed)
+    candidates = walk.candidates
+    if any(sum(1 for _ in top.all(name)) > 1 for name in ("content-type", "content-transfer-encoding")):
+        # a second one may have been put above a signed mail to make its body read as something else
+        candidates = [_ignored(part, "The mail says twice how it is built") for part in candidates]
+    return FoundCalendars(_judged(candidates), tuple(walk.notes), signed)
 
 
 @dataclass(slots=True)
