@@ -79,6 +79,17 @@ def parse_alarms(component: Component) -> tuple[Alarm | NoMail, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def quiet_reason(event: Component, addresses: frozenset[str]) -> NoMail | None:
+    """Return why a component alarms nobody: it is cancelled, or the person with these addresses declined it."""
+    recurrence_id = event.value("RECURRENCE-ID") or ""
+    if (event.value("STATUS") or "").strip().upper() == "CANCELLED":
+        return NoMail("alarm.cancelled", "The event is cancelled", recurrence_id)
+    for attendee in event.all("ATTENDEE"):
+        if (attendee.param("PARTSTAT") or "").upper() == "DECLINED" and normal_address(attendee.value) in addresses:
+            return NoMail("alarm.declined", "You declined the event", recurrence_id)
+    return None
+
+
 def has_marker(text: str) -> bool:
     """Tell whether a text asks for mail.
 

@@ -167,7 +167,15 @@ class Series:
         Raises:
             Refused: `no-start` or `bad-value`.
         """
-        return self._occurrence(key, self.overrides.get(key), self.moment_of(key)).span
+        return self.occurrence_of(key).span
+
+    def occurrence_of(self, key: InstanceKey) -> Occurrence:
+        """Return an instance as it takes place, its override considered.
+
+        Raises:
+            Refused: `no-start` or `bad-value`.
+        """
+        return self._occurrence(key, self.overrides.get(key), self.moment_of(key))
 
     def implied(self, key: InstanceKey) -> Component:
         """Return the instance as the rule means it: the master with this start, RECURRENCE-ID, and no recurrence.
