@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One VEVENT and one Event object, recurrence aside: the table of what maps to what.
+
+An edit compares the Event that the component says now with the wanted one and rewrites only the groups that differ, so
+what JSCalendar does not speak of (unknown properties, parameters, order, folding) stays as it is.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.itip.tree import Component, Prop
+from gateway.jscalendar import alerts, people, places, texts, times
+from gateway.jscalendar.carry import NAME as JSPROP
+from gateway.jscalendar.carry import apply_carried, written_carried
+from gateway.jscalendar.patch import same_json
+from gateway.jscalendar.values import Json, JsonMap
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Members of an Event and the iCalendar names that say the same."""
+
+    members: tuple[str, ...]
+    names: tuple[str, ...]
+    read: Callable[[Component], Json]
+    write: Callable[[JsonMap, Component], Iterable[Prop | Component]]
+
+
+def _pair(members: tuple[str, ...], name: str, pair: tuple[texts.Read, texts.Write]) -> Group:
+    return Group(members, (name,), *pair)
+
+
+_STATUS = {"CONFIRMED": "confirmed", "TENTATIVE": "tentative", "CANCELLED": "cancelled"}
+_STYLED = ("DESCRIPTION", "STYLED-DESCRIPTION", "X-ALT-DESC")
+
+#: In the order in which a new event is written. What stands in no group is carried (`carry.py`).
+GROUPS: tuple[Group, ...] = (
+    _pair(("uid",), "UID", texts.text_pair("uid", "UID")),
+    _pair(("updated",), "DTSTAMP", texts.stamp_pair("updated", "DTSTAMP")),  # not LAST-MODIFIED: messages go by DTSTAMP
+    _pair(("created",), "CREATED", texts.stamp_pair("created", "CREATED")),
+    _pair(("sequence",), "SEQUENCE", texts.number_pair("sequence", "SEQUENCE")),
+    Group(
+        ("start", "duration", "timeZone", "endTimeZone", "showWithoutTime"),
+        ("DTSTART", "DTEND", "DURATION", "SHOW-WITHOUT-TIME"),
+        times.read_times,
+        times.write_times,
+    ),
+    _pair(("title",), "SUMMARY", texts.text_pair("title", "SUMMARY")),
+    Group(("description", "descriptionContentType"), _STYLED, texts.read_description, texts.write_description),
+    Group(
+        ("locations", "mainLocationId"), ("LOCATION", "GEO", "VLOCATION"), places.read_locations, places.write_locations
+    ),
+    Group(("virtualLocations",), ("CONFERENCE",), places.read_virtual, places.write_virtual),
+    _pair(("status",), "STATUS", texts.word_pair("status", "STATUS", _STATUS, default="confirmed")),
+    Group(("freeBusyStatus",), ("TRANSP", "X-MICROSOFT-CDO-BUSYSTATUS"), texts.read_busy, texts.write_busy),
+    Group(("privacy",), ("CLASS",), texts.read_privacy, texts.write_privacy),
+    _pair(("priority",), "PRIORITY", texts.number_pair("priority", "PRIORITY")),
+    _pair(("color",), "COLOR", texts.text_pair("color", "COLOR")),
+    Group(("keywords",), ("CATEGORIES",), texts.read_keywords, texts.write_keywords),
+    Group(("categories",), ("CONCEPT",), texts.read_categories, texts.write_categories),
+    Group(("relatedTo",), ("RELATED-TO",), texts.read_relations, texts.write_relations),
+    Group(("links",), ("ATTACH", "URL", "IMAGE", "LINK"), places.read_links, places.write_links),
+    Group(("requestStatus",), ("REQUEST-STATUS",), texts.read_request_status, texts.write_request_status),
+    Group(
+        ("organizerCalendarAddress", "participants"), ("ORGANIZER", "ATTENDEE"), people.read_people, people.write_people
+    ),
+    Group(("alerts",), ("VALARM",), alerts.read_alerts, alerts.write_alerts),
+)
+
+
+def read_event(component: Component) -> Json:
+    """Return what a VEVENT says as an Event object, its recurrence members left out."""
+    return apply_carried(component, {"@type": "Event", **_expressed(component)})
+
+
+def write_event(component: Component, wanted: JsonMap) -> Component:
+    """Return the component changed to say `wanted` (a validated Event, recurrence members left out)."""
+    now = _expressed(component)
+    for group in GROUPS:
+        if any(not same_json(now.get(member), wanted.get(member)) for member in group.members):
+            component = _with_group(component, group.names, tuple(group.write(wanted, component)))
+    carried = tuple(written_carried({"@type": "Event", **_expressed(component)}, wanted))
+    return component if component.all(JSPROP) == carried else _with_group(component, (JSPROP,), carried)
+
+
+def _expressed(component: Component) -> Json:
+    event: Json = {}
+    for group in GROUPS:
+        event.update(group.read(component))
+    return _sendable(event)
+
+
+def _with_group(component: Component, names: tuple[str, ...], new: tuple[Prop | Component, ...]) -> Component:
+    """Put `new` where the first old item of these names stood; properties never after sub-components."""
+    items = component.items
+    kept = [item for item in items if item.name not in names]
+    props = [item for item in new if isinstance(item, Prop)]
+    parts = [item for item in new if isinstance(item, Component)]
+    first = next((at for at, item in enumerate(items) if item.name in names and isinstance(item, Prop)), None)
+    at = len([item for item in items[:first] if item.name not in names]) if first is not None else None
+    if at is None:
+        at = next((i for i, item in enumerate(kept) if isinstance(item, Component)), len(kept))
+    return component.with_items((*kept[:at], *props, *kept[at:], *parts))
+
+
+def _sendable(value: Any) -> Any:
+    """Return JSON without lone surrogates: bytes that were no UTF-8 show as a replacement character."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(value, dict):
+        return {_sendable(name): _sendable(member) for name, member in value.items()}
+    return [_sendable(member) for member in value] if isinstance(value, list) else value
