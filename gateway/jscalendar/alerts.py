@@ -88,7 +88,7 @@ def _written_alarm(key: str, alert: JsonMap, old: Component | None, title: str) 
     trigger = _written_trigger(alert.get("trigger") or {})
     if trigger is not None and _read_trigger(trigger) != before.get("trigger"):
         alarm = alarm.with_prop(trigger)
-    if alarm.first("DESCRIPTION") is None:
+    if old is None and alarm.first("DESCRIPTION") is None:
         alarm = alarm.with_prop(Prop("DESCRIPTION", escape_text(title)))
     if action == "EMAIL" and alarm.first("SUMMARY") is None:  # RFC 5545 §3.6.6; whom to mail is decided at fire time
         alarm = alarm.with_prop(Prop("SUMMARY", escape_text(title)))
@@ -98,6 +98,8 @@ def _written_alarm(key: str, alert: JsonMap, old: Component | None, title: str) 
         alarm = alarm if instant is None else alarm.adding(Prop("ACKNOWLEDGED", build_utc(instant)))
     if (alert.get("relatedTo") or {}) != before.get("relatedTo", {}):
         alarm = alarm.without("RELATED-TO").adding(*_written_relations(alert.get("relatedTo") or {}))
+    if old is not None and alarm is not old and alarm_key(alarm) != key:  # its key was made from what it said
+        alarm = alarm.adding(Prop("UID", key))
     return alarm
 
 

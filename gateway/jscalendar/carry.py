@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What iCalendar has no word for: kept as JSPROP lines so that a JMAP round trip loses nothing (the conversion draft §4).
+"""What iCalendar has no word for: JSPROP lines, so that a JMAP round trip loses nothing (the conversion draft §4).
 
 `JSPROP;JSPTR="participants/p1/x":"json"` adds one member where iCalendar left a gap. It never overrides what the rest
 of the component says, so an edit through another door cannot be undone by a stale line; one whose parent is gone is

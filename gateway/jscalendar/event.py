@@ -5,6 +5,7 @@ An edit compares the Event that the component says now with the wanted one and r
 what JSCalendar does not speak of (unknown properties, parameters, order, folding) stays as it is.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ def _pair(members: tuple[str, ...], name: str, pair: tuple[texts.Read, texts.Wri
     return Group(members, (name,), *pair)
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _STATUS = {"CONFIRMED": "confirmed", "TENTATIVE": "tentative", "CANCELLED": "cancelled"}
 _STYLED = ("DESCRIPTION", "STYLED-DESCRIPTION", "X-ALT-DESC")
 
@@ -81,33 +83,47 @@ def write_event(component: Component, wanted: JsonMap) -> Component:
         if any(not same_json(now.get(member), wanted.get(member)) for member in group.members):
             component = _with_group(component, group.names, tuple(group.write(wanted, component)))
     carried = tuple(written_carried({"@type": "Event", **_expressed(component)}, wanted))
-    return component if component.all(JSPROP) == carried else _with_group(component, (JSPROP,), carried)
+    return component if set(component.all(JSPROP)) == set(carried) else _with_group(component, (JSPROP,), carried)
 
 
 def _expressed(component: Component) -> Json:
     event: Json = {}
     for group in GROUPS:
         event.update(group.read(component))
-    return _sendable(event)
+    return {name: _sendable(member) for name, member in event.items()}
 
 
 def _with_group(component: Component, names: tuple[str, ...], new: tuple[Prop | Component, ...]) -> Component:
-    """Put `new` where the first old item of these names stood; properties never after sub-components."""
-    items = component.items
-    kept = [item for item in items if item.name not in names]
-    props = [item for item in new if isinstance(item, Prop)]
-    parts = [item for item in new if isinstance(item, Component)]
-    first = next((at for at, item in enumerate(items) if item.name in names and isinstance(item, Prop)), None)
-    at = len([item for item in items[:first] if item.name not in names]) if first is not None else None
-    if at is None:
-        at = next((i for i, item in enumerate(kept) if isinstance(item, Component)), len(kept))
-    return component.with_items((*kept[:at], *props, *kept[at:], *parts))
+    """Put each new item where the old one of its name and value stood, else of its name; the rest after them."""
+    left = list(new)
+    slots: dict[int, Prop | Component] = {}
+    old = [(at, item) for at, item in enumerate(component.items) if item.name in names]
+    for same in (_says_same, _is_namesake):
+        for at, item in old:
+            match = next((candidate for candidate in left if at not in slots and same(item, candidate)), None)
+            if match is not None:
+                slots[at] = match
+                left = [candidate for candidate in left if candidate is not match]
+    items = [slots.get(at, item) for at, item in enumerate(component.items) if at in slots or item.name not in names]
+    return component.with_items(items).adding(*left) if left else component.with_items(items)
+
+
+def _says_same(old: Prop | Component, new: Prop | Component) -> bool:
+    if isinstance(old, Prop) and isinstance(new, Prop):
+        return old.name == new.name and old.value == new.value
+    if isinstance(old, Component) and isinstance(new, Component):
+        return old.name == new.name and old.value("UID") == new.value("UID")
+    return False
+
+
+def _is_namesake(old: Prop | Component, new: Prop | Component) -> bool:
+    return type(old) is type(new) and old.name == new.name
 
 
 def _sendable(value: Any) -> Any:
     """Return JSON without lone surrogates: bytes that were no UTF-8 show as a replacement character."""
     if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
     if isinstance(value, dict):
         return {_sendable(name): _sendable(member) for name, member in value.items()}
     return [_sendable(member) for member in value] if isinstance(value, list) else value

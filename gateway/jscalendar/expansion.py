@@ -1,49 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dates of a short, ended rule: what an older client's second or excluded rule comes to (RFC 8984 §4.3.3, §4.3.4).
+"""The dates of a rule, as far as the conversion needs them: is this date on the rule, and what a short rule comes to.
 
-This is not the expansion that queries use; it only turns a rule that 2.0 cannot keep into dates that it can.
+An empty override means "an extra date" off the rule and nothing on it; an older client's second or excluded rule can
+only be kept as dates (RFC 8984 §4.3.3 to §4.3.5).
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 
-from dateutil.rrule import rrulestr
-
+from gateway.errors import Refused
+from gateway.itip.recurrence import Budget, Rule, parse_rule, walk
 from gateway.jscalendar.rules import build_rrule
 from gateway.jscalendar.schema import recurrence_rule
 from gateway.jscalendar.values import Json, JsonMap, local_text, parse_local
 
 MAX_DATES = 500
-_SPAN = timedelta(days=366 * 20)
-_CHEAP = ("daily", "weekly", "monthly", "yearly")
+
+
+def is_on_rule(event: JsonMap, date: datetime) -> bool | None:
+    """Tell whether a date is an instance of the event's own rule; None where finding out costs too much."""
+    start = parse_local(event.get("start"))
+    rule = event.get("recurrenceRule")
+    if start is None or rule is None:
+        return date == start
+    try:
+        until = parse_local(rule.get("until"))
+        if until is not None and date > until:
+            return date == start
+        return date in walk(_plain(rule), start, after=date, before=date, budget=Budget())
+    except Refused:
+        return None
 
 
 def expand_rules(event: JsonMap, rules: Sequence[Json]) -> tuple[str, ...] | None:
     """Return the dates of all rules as LocalDateTimes, or None where one has no end, too many dates or is not valid."""
     start = parse_local(event.get("start"))
-    if start is None:
-        return None
     dates: set[str] = set()
     for rule in rules:
-        found = _dates(start, rule)
-        if found is None:
+        if start is None or any(recurrence_rule(rule, "")) or not (rule.get("count") or rule.get("until")):
             return None
-        dates.update(found)
+        try:
+            walked = walk(_plain(rule), start, before=parse_local(rule.get("until")), budget=Budget())
+            dates.update(local_text(date) for date in islice(walked, MAX_DATES + 1))
+        except Refused:
+            return None
     return tuple(sorted(dates)) if len(dates) <= MAX_DATES else None
 
 
-def _dates(start: datetime, rule: Json) -> list[str] | None:
-    if any(recurrence_rule(rule, "")) or rule["frequency"] not in _CHEAP or rule.get("skip", "omit") != "omit":
-        return None
-    until = parse_local(rule.get("until"))
-    if until is None and rule.get("count", MAX_DATES + 1) > MAX_DATES:
-        return None
-    horizon = min(until or start + _SPAN, start + _SPAN)
-    bounded = {**rule, "until": local_text(horizon)}
-    bounded.pop("count", None)
-    expansion = rrulestr(build_rrule(bounded, None, all_day=False), dtstart=start)
-    wanted = rule.get("count", MAX_DATES + 1)
-    found = list(islice(expansion, wanted))
-    complete = len(found) == wanted or (until is not None and until <= horizon)
-    return [local_text(date) for date in found] if complete and len(found) <= MAX_DATES else None
+def _plain(rule: JsonMap) -> Rule:
+    return parse_rule(build_rrule({**rule, "until": None}, None, all_day=False))

@@ -61,7 +61,7 @@ def write_people(event: JsonMap, old: Component) -> Iterator[Prop]:
     people: JsonMap = event.get("participants") or {}
     owner = normal_address(organizer) if organizer else ""
     if organizer:
-        yield _written_organizer(organizer, people, old.first("ORGANIZER"))
+        yield _written_organizer(organizer, people, old)
     lines = {normal_address(line.value): line for line in reversed(old.all("ATTENDEE"))}
     places = {address: at for at, address in enumerate(reversed(lines))}
     written: list[tuple[int, Prop]] = []
@@ -160,18 +160,26 @@ def _written_attendee(key: str, person: JsonMap, old: Prop | None) -> Prop:
     return _with_changes(line, had, _attendee_params(key, person, line))
 
 
-def _written_organizer(organizer: str, people: JsonMap, old: Prop | None) -> Prop:
+def _written_organizer(organizer: str, people: JsonMap, old: Component) -> Prop:
     owner = normal_address(organizer)
-    same = old is not None and normal_address(old.value) == owner
-    line = old if old is not None and same else Prop("ORGANIZER", organizer)
-    own = next(((k, p) for k, p in people.items() if normal_address(p.get("calendarAddress") or "") == owner), None)
+    before = old.first("ORGANIZER")
+    same = before is not None and normal_address(before.value) == owner
+    line = before if before is not None and same else Prop("ORGANIZER", organizer)
+    own = _person_at(owner, people)
     if own is None:
         return line
-    key, person = own
-    names = _ORGANIZER_PARAMS if not is_attendee(person, owner) else ("CN", "EMAIL", "SENT-BY")
-    had = _attendee_params(_key_of(line, {}), _read_named(line), line)
-    wanted = _attendee_params(key, person, line)
-    return _with_changes(line, *({name: params.get(name, ()) for name in names} for params in (had, wanted)))
+    told = _person_at(owner, read_people(old).get("participants", {})) if same else None
+    had = _attendee_params(*told, line) if told is not None else {}
+    wanted = _attendee_params(*own, line)
+    names = _ORGANIZER_PARAMS if not is_attendee(own[1], owner) else ("CN", "EMAIL", "SENT-BY")
+    return _with_changes(line, had, {name: wanted[name] for name in names})
+
+
+def _person_at(address: str, people: JsonMap) -> tuple[str, JsonMap] | None:
+    found = (
+        (k, person) for k, person in people.items() if normal_address(person.get("calendarAddress") or "") == address
+    )
+    return next(found, None)
 
 
 def _with_changes(line: Prop, had: dict[str, tuple[str, ...]], wanted: dict[str, tuple[str, ...]]) -> Prop:

@@ -47,6 +47,8 @@ def build_rrule(rule: JsonMap, zone: tzinfo | None, *, all_day: bool) -> str:
 def plain_rule(rule: JsonMap) -> Json:
     """Return the rule without members that say what their absence says."""
     kept = {name: value for name, value in rule.items() if value is not None and _DEFAULTS.get(name) != value}
+    if "byDay" in kept:
+        kept["byDay"] = [{"@type": "NDay", **day} for day in kept["byDay"]]
     return {"@type": "RecurrenceRule", **kept}
 
 
