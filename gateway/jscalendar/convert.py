@@ -8,6 +8,8 @@ so `to_ical(from_ical(calendar), calendar)` is the calendar itself.
 from collections.abc import Iterable, Iterator
 
 from gateway.errors import Refused
+from gateway.itip.instances import Series
+from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component, Prop, escape_text
 from gateway.itip.values import (
     Duration,
@@ -23,7 +25,7 @@ from gateway.jscalendar.expansion import is_on_rule
 from gateway.jscalendar.overrides import build_instance, diff_instance, is_excluded, series_part
 from gateway.jscalendar.patch import same_json
 from gateway.jscalendar.rules import build_rrule, parse_rrule, plain_rule
-from gateway.jscalendar.times import Form, form_of, zone_name
+from gateway.jscalendar.times import Form, form_of
 from gateway.jscalendar.values import (
     InvalidProperty,
     Json,
@@ -53,8 +55,8 @@ def events_from_ical(calendar: Component) -> tuple[Json, ...]:
     by_uid: dict[str, list[Component]] = {}
     for component in calendar.children("VEVENT"):
         by_uid.setdefault(component.text("UID") or "", []).append(component)
-    head = _calendar_members(calendar)
-    found = (event for components in by_uid.values() for event in _events_of(components))
+    head, zones = _calendar_members(calendar), Zones(calendar)
+    found = (event for components in by_uid.values() for event in _events_of(components, zones))
     return tuple({**event, **head} for event in found if "start" in event)
 
 
@@ -65,22 +67,13 @@ def to_ical(event: JsonMap, existing: Component | None = None) -> Component:
         calendar = calendar.with_prop(Prop("PRODID", escape_text(event["prodId"])))
     event = {name: member for name, member in event.items() if name not in ("prodId", "method")}
     old = calendar.children("VEVENT")
-    new = tuple(_written_events(event, old))
+    new = tuple(_written_events(event, old, Zones(calendar)))
     if old == new:
         return calendar
     first = next((at for at, item in enumerate(calendar.items) if item.name == "VEVENT"), len(calendar.items))
     before = calendar.items[:first]
     after = (item for item in calendar.items[first:] if item.name != "VEVENT")
     return calendar.with_items((*before, *new, *after))
-
-
-def recurrence_key(series: JsonMap, component: Component) -> str | None:
-    """Return the RECURRENCE-ID of a VEVENT as the key it has in the series' recurrenceOverrides."""
-    prop = component.first("RECURRENCE-ID")
-    try:
-        return None if prop is None else local_text(form_of(series).wall(parse_moment(prop)))
-    except Refused:
-        return None
 
 
 def _calendar_members(calendar: Component) -> Json:
@@ -92,18 +85,18 @@ def _calendar_members(calendar: Component) -> Json:
     return head
 
 
-def _events_of(components: list[Component]) -> Iterator[Json]:
+def _events_of(components: list[Component], zones: Zones) -> Iterator[Json]:
     masters = [component for component in components if component.first("RECURRENCE-ID") is None]
     instances = [component for component in components if component.first("RECURRENCE-ID") is not None]
-    if not masters:
-        yield from map(_read_alone, instances)
+    if masters:
+        yield _read_series(masters[0], instances, zones)
         return
-    yield _read_series(masters[0], instances)
+    yield from (_read_alone(component, zones) for component in instances)
 
 
-def _read_alone(component: Component) -> Json:
+def _read_alone(component: Component, zones: Zones) -> Json:
     """An instance somebody was invited to without the series is an event with a recurrenceId (JMAP Calendars §5)."""
-    event = read_event(component)
+    event = read_event(component, zones)
     prop = component.first("RECURRENCE-ID")
     try:
         moment = parse_moment(prop) if prop is not None else None
@@ -111,27 +104,36 @@ def _read_alone(component: Component) -> Json:
         moment = None
     if moment is None:
         return event
-    form = form_of(event, component)
-    if moment.kind in (Kind.DATE, Kind.FLOATING) or form.zone is None:
-        return {**event, "recurrenceId": local_text(moment.wall)}
-    return {**event, "recurrenceId": local_text(form.wall(moment)), "recurrenceIdTimeZone": zone_name(form.zone)}
+    form = form_of(event, zones, component)
+    key = {"recurrenceId": local_text(form.wall(moment, zones))}
+    if moment.kind in (Kind.DATE, Kind.FLOATING) or "timeZone" not in event:
+        return {**event, **key}
+    return {**event, **key, "recurrenceIdTimeZone": event["timeZone"]}
 
 
-def _read_series(master: Component, instances: list[Component]) -> Json:
-    event = read_event(master)
+def _read_series(master: Component, instances: Iterable[Component], zones: Zones) -> Json:
+    event = read_event(master, zones)
     if "start" not in event:
         return event
-    form = form_of(event, master)
+    form = form_of(event, zones, master)
     rule = _read_rule(master, form)
     if rule is not None:
         event["recurrenceRule"] = rule
-    overrides: Json = dict(_single_dates(master, event, form))
-    for component in instances:
-        key = recurrence_key(event, component)
-        instance = read_event(component)
-        if key is not None and "start" in instance:
+    overrides: Json = dict(_single_dates(master, event, form, zones))
+    for key, component in _keyed(master, instances, form, zones):
+        instance = read_event(component, zones)
+        if "start" in instance:
             overrides[key] = diff_instance(event, key, instance)
     return {**event, "recurrenceOverrides": overrides} if overrides else event
+
+
+def _keyed(
+    master: Component, instances: Iterable[Component], form: Form, zones: Zones
+) -> Iterator[tuple[str, Component]]:
+    """Return override components by their key in recurrenceOverrides, however their RECURRENCE-ID is written."""
+    series = Series(master, instances, zones)
+    for key, component in series.overrides.items():
+        yield local_text(form.wall(series.moment_of(key), zones)), component
 
 
 def _read_rule(master: Component, form: Form) -> Json | None:
@@ -139,68 +141,70 @@ def _read_rule(master: Component, form: Form) -> Json | None:
     return None if value is None else parse_rrule(value, form.zone)
 
 
-def _single_dates(master: Component, event: JsonMap, form: Form) -> Iterator[tuple[str, Json]]:
+def _single_dates(master: Component, event: JsonMap, form: Form, zones: Zones) -> Iterator[tuple[str, Json]]:
     for line in master.all("RDATE"):
         try:
             if (line.param("VALUE") or "").upper() == "PERIOD":
-                yield from _periods(line, event, form)
+                yield from _periods(line, event, form, zones)
             else:
-                yield from ((local_text(form.wall(moment)), {}) for moment in parse_moments(line))
+                yield from ((local_text(form.wall(moment, zones)), {}) for moment in parse_moments(line))
         except Refused:
             continue
     for line in master.all("EXDATE"):
         try:
-            yield from ((local_text(form.wall(moment)), {"excluded": True}) for moment in parse_moments(line))
+            yield from ((local_text(form.wall(moment, zones)), {"excluded": True}) for moment in parse_moments(line))
         except Refused:
             continue
 
 
-def _periods(line: Prop, event: JsonMap, form: Form) -> Iterator[tuple[str, Json]]:
+def _periods(line: Prop, event: JsonMap, form: Form, zones: Zones) -> Iterator[tuple[str, Json]]:
     for text in line.value.split(","):
         period = parse_period(text, line.param("TZID") or "")
-        start = form.wall(period.start)
-        end = form.wall(period.end) if period.end is not None else None
+        start = form.wall(period.start, zones)
+        end = form.wall(period.end, zones) if period.end is not None else None
         length = duration_between(start, end, form.zone) if end is not None else period.duration or Duration()
         text = build_duration(length)
         yield local_text(start), {} if text == event.get("duration", "PT0S") else {"duration": text}
 
 
-def _written_events(event: JsonMap, old: tuple[Component, ...]) -> Iterator[Component]:
+def _written_events(event: JsonMap, old: tuple[Component, ...], zones: Zones) -> Iterator[Component]:
     if event.get("recurrenceId") is not None:
-        yield from _written_alone(event, old)
+        yield from _written_alone(event, old, zones)
         return
     old_master = next((component for component in old if component.first("RECURRENCE-ID") is None), None)
     series = series_part(event)
-    before = _read_series(old_master, []) if old_master is not None else {}
-    master = write_event(old_master or Component("VEVENT"), series)
-    form = form_of(series, master)
-    same_form = old_master is not None and "start" in before and form_of(before, old_master) == form
+    before = _read_series(old_master, (), zones) if old_master is not None else {}
+    master = write_event(old_master or Component("VEVENT"), series, zones)
+    form = form_of(series, zones, master)
+    same_form = old_master is not None and "start" in before and form_of(before, zones, old_master) == form
     master = _with_rule(master, event, before if same_form else {}, form)
     overrides: JsonMap = event.get("recurrenceOverrides") or {}
-    known = _known_instances(before, old)
+    known = _known_instances(before, old_master, old, zones)
     extra = {
         key
         for key, patch in overrides.items()
         if key not in known and not is_excluded(patch) and _is_extra(event, key, patch)
     }
-    yield (master := _with_dates(master, overrides, extra, form, keep=same_form))
+    yield (master := _with_dates(master, overrides, extra, form, zones, keep=same_form))
     for key, patch in overrides.items():
         if patch and not is_excluded(patch):
-            yield _written_instance(event, key, patch, master, known.get(key), form)
+            yield _written_instance(event, key, patch, master, known.get(key), form, zones)
 
 
-def _known_instances(before: JsonMap, old: tuple[Component, ...]) -> dict[str, Component]:
-    if "start" not in before:
+def _known_instances(
+    before: JsonMap, old_master: Component | None, old: tuple[Component, ...], zones: Zones
+) -> dict[str, Component]:
+    if old_master is None or "start" not in before:
         return {}
-    keys = ((recurrence_key(before, component), component) for component in old)
-    return {key: component for key, component in keys if key is not None}
+    instances = [component for component in old if component is not old_master]
+    return dict(_keyed(old_master, instances, form_of(before, zones, old_master), zones))
 
 
-def _written_alone(event: JsonMap, old: tuple[Component, ...]) -> Iterator[Component]:
+def _written_alone(event: JsonMap, old: tuple[Component, ...], zones: Zones) -> Iterator[Component]:
     wall = parse_local(event["recurrenceId"])
-    form = form_of({**event, "timeZone": event.get("recurrenceIdTimeZone")})
-    mine = next((part for part in old if _read_alone(part).get("recurrenceId") == event["recurrenceId"]), None)
-    component = write_event(mine or Component("VEVENT"), series_part(event))
+    form = form_of({**event, "timeZone": event.get("recurrenceIdTimeZone")}, zones)
+    mine = next((part for part in old if _read_alone(part, zones).get("recurrenceId") == event["recurrenceId"]), None)
+    component = write_event(mine or Component("VEVENT"), series_part(event), zones)
     if mine is None and wall is not None:
         component = component.with_prop(moment_prop("RECURRENCE-ID", form.moment(wall)))
     yield from (part for part in old if part is not mine and part.first("RECURRENCE-ID") is not None)
@@ -216,14 +220,16 @@ def _with_rule(master: Component, event: JsonMap, before: JsonMap, form: Form) -
     return master.with_prop(Prop("RRULE", build_rrule(wanted, form.zone, all_day=form.kind is Kind.DATE)))
 
 
-def _with_dates(master: Component, overrides: JsonMap, extra: set[str], form: Form, *, keep: bool) -> Component:
+def _with_dates(
+    master: Component, overrides: JsonMap, extra: set[str], form: Form, zones: Zones, *, keep: bool
+) -> Component:
     """Write EXDATE and RDATE, a line per date (Outlook reads no lists); lines whose dates all stay are kept."""
     excluded = {key for key, patch in overrides.items() if is_excluded(patch)}
     for name, wanted, allowed in (("EXDATE", excluded, excluded), ("RDATE", extra, overrides.keys() - excluded)):
         left = set(wanted)
         kept: list[Prop] = []
         for line in master.all(name) if keep else ():
-            keys = _line_keys(line, form)
+            keys = _line_keys(line, form, zones)
             if keys is None or keys <= allowed:
                 kept.append(line)
                 left -= keys or set()
@@ -239,10 +245,10 @@ def _is_extra(event: JsonMap, key: str, patch: JsonMap) -> bool:
     return not patch if on_rule is None else not on_rule
 
 
-def _line_keys(line: Prop, form: Form) -> set[str] | None:
+def _line_keys(line: Prop, form: Form, zones: Zones) -> set[str] | None:
     """Return the keys of a line's dates; None where it cannot be read, and so is left alone."""
     try:
-        return {local_text(form.wall(moment)) for moment in parse_moments(line)}
+        return {local_text(form.wall(moment, zones)) for moment in parse_moments(line)}
     except Refused:
         return None
 
@@ -255,24 +261,25 @@ def _replacing(component: Component, name: str, lines: Iterable[Prop]) -> Compon
 
 
 def _written_instance(
-    event: JsonMap, key: str, patch: JsonMap, master: Component, old: Component | None, form: Form
+    event: JsonMap, key: str, patch: JsonMap, master: Component, old: Component | None, form: Form, zones: Zones
 ) -> Component:
     instance = build_instance(event, key, patch)
     wall = parse_local(key)
     if isinstance(instance, InvalidProperty) or wall is None:
         raise Refused("bad-calendar", f"The override {key} was not validated")
-    wanted = {**series_part(instance)}
+    wanted = series_part(instance)
     if old is not None:  # stamps of an instance are its own
-        told = read_event(old)
+        told = read_event(old, zones)
         wanted.update({name: told[name] for name in ("created", "sequence") if name in told and name not in patch})
-    start = old or master.without("RRULE", "RDATE", "EXDATE", "EXRULE")
-    component = write_event(start, wanted)
-    rid = moment_prop("RECURRENCE-ID", form.moment(wall))
+    component = write_event(old or master.without("RRULE", "RDATE", "EXDATE", "EXRULE"), wanted, zones)
     before = component.first("RECURRENCE-ID")
-    if (
-        before is not None
-        and _line_keys(before, form) == {key}
-        and parse_moment(before).is_date == (form.kind is Kind.DATE)
-    ):
+    if old is not None and before is not None and _fits(before, form):
         return component
-    return component.with_prop(rid)
+    return component.with_prop(moment_prop("RECURRENCE-ID", form.moment(wall)))
+
+
+def _fits(recurrence_id: Prop, form: Form) -> bool:
+    """Tell whether a RECURRENCE-ID, in whatever zone, is of the type that the series now has (P51)."""
+    floating = (Kind.DATE, Kind.FLOATING)
+    kind = parse_moment(recurrence_id).kind
+    return kind is form.kind or (kind not in floating and form.kind not in floating)

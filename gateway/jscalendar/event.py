@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component, Prop
 from gateway.jscalendar import alerts, people, places, texts, times
 from gateway.jscalendar.carry import NAME as JSPROP
@@ -34,20 +35,17 @@ def _pair(members: tuple[str, ...], name: str, pair: tuple[texts.Read, texts.Wri
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _STATUS = {"CONFIRMED": "confirmed", "TENTATIVE": "tentative", "CANCELLED": "cancelled"}
+_TIME_MEMBERS = ("start", "duration", "timeZone", "endTimeZone", "showWithoutTime")
+_TIME_NAMES = ("DTSTART", "DTEND", "DURATION", "SHOW-WITHOUT-TIME")
 _STYLED = ("DESCRIPTION", "STYLED-DESCRIPTION", "X-ALT-DESC")
 
-#: In the order in which a new event is written. What stands in no group is carried (`carry.py`).
+#: In the order in which a new event is written. Times stand apart: they need the calendar's
+#: zones. What stands in no group is carried (`carry.py`).
 GROUPS: tuple[Group, ...] = (
     _pair(("uid",), "UID", texts.text_pair("uid", "UID")),
     _pair(("updated",), "DTSTAMP", texts.stamp_pair("updated", "DTSTAMP")),  # not LAST-MODIFIED: messages go by DTSTAMP
     _pair(("created",), "CREATED", texts.stamp_pair("created", "CREATED")),
     _pair(("sequence",), "SEQUENCE", texts.number_pair("sequence", "SEQUENCE")),
-    Group(
-        ("start", "duration", "timeZone", "endTimeZone", "showWithoutTime"),
-        ("DTSTART", "DTEND", "DURATION", "SHOW-WITHOUT-TIME"),
-        times.read_times,
-        times.write_times,
-    ),
     _pair(("title",), "SUMMARY", texts.text_pair("title", "SUMMARY")),
     Group(("description", "descriptionContentType"), _STYLED, texts.read_description, texts.write_description),
     Group(
@@ -71,23 +69,25 @@ GROUPS: tuple[Group, ...] = (
 )
 
 
-def read_event(component: Component) -> Json:
+def read_event(component: Component, zones: Zones) -> Json:
     """Return what a VEVENT says as an Event object, its recurrence members left out."""
-    return apply_carried(component, {"@type": "Event", **_expressed(component)})
+    return apply_carried(component, {"@type": "Event", **_expressed(component, zones)})
 
 
-def write_event(component: Component, wanted: JsonMap) -> Component:
+def write_event(component: Component, wanted: JsonMap, zones: Zones) -> Component:
     """Return the component changed to say `wanted` (a validated Event, recurrence members left out)."""
-    now = _expressed(component)
+    now = _expressed(component, zones)
+    if any(not same_json(now.get(member), wanted.get(member)) for member in _TIME_MEMBERS):
+        component = _with_group(component, _TIME_NAMES, tuple(times.write_times(wanted, component, zones)))
     for group in GROUPS:
         if any(not same_json(now.get(member), wanted.get(member)) for member in group.members):
             component = _with_group(component, group.names, tuple(group.write(wanted, component)))
-    carried = tuple(written_carried({"@type": "Event", **_expressed(component)}, wanted))
+    carried = tuple(written_carried({"@type": "Event", **_expressed(component, zones)}, wanted))
     return component if set(component.all(JSPROP)) == set(carried) else _with_group(component, (JSPROP,), carried)
 
 
-def _expressed(component: Component) -> Json:
-    event: Json = {}
+def _expressed(component: Component, zones: Zones) -> Json:
+    event = times.read_times(component, zones)
     for group in GROUPS:
         event.update(group.read(component))
     return {name: _sendable(member) for name, member in event.items()}

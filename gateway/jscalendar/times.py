@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
 from zoneinfo import ZoneInfo
 
+from gateway.itip.timezones import Zones, wall_time
 from gateway.itip.tree import Component, Prop
 from gateway.itip.values import Duration, Kind, Moment, build_duration, moment_prop
 from gateway.jscalendar.values import (
@@ -22,7 +23,6 @@ from gateway.jscalendar.values import (
     parse_local,
     parse_wall,
 )
-from gateway.jscalendar.zones import iana_zone
 
 _UTC_NAMES = frozenset({"Etc/UTC", "UTC"})
 _ZERO = Duration()
@@ -40,12 +40,15 @@ class Form:
         """Return a wall time of the event as iCalendar writes it."""
         return Moment(wall, self.kind, self.tzid)
 
-    def wall(self, moment: Moment) -> datetime:
+    def wall(self, moment: Moment, zones: Zones) -> datetime:
         """Return a moment, in whatever zone it was written, as a wall time of the event."""
-        written = UTC if moment.kind is Kind.UTC else iana_zone(moment.tzid) if moment.tzid else None
-        if written is None or self.zone is None or written == self.zone:
-            return moment.wall if self.kind is not Kind.DATE else datetime.combine(moment.wall, time())
-        return moment.wall.replace(tzinfo=written).astimezone(self.zone).replace(tzinfo=None)
+        if self.kind is Kind.DATE:
+            return datetime.combine(moment.wall, time())
+        if self.zone is None or moment.kind in (Kind.DATE, Kind.FLOATING):
+            return moment.wall
+        if moment.kind is Kind.ZONED and zones.zone(moment.tzid).tzinfo == self.zone:
+            return moment.wall
+        return wall_time(zones.utc(moment), self.zone)
 
 
 def is_all_day(event: JsonMap) -> bool:
@@ -61,7 +64,7 @@ def is_all_day(event: JsonMap) -> bool:
     )
 
 
-def form_of(event: JsonMap, old: Component | None = None) -> Form:
+def form_of(event: JsonMap, zones: Zones, old: Component | None = None) -> Form:
     """Return how this event's times are written; an old TZID that names the same zone is kept."""
     name = event.get("timeZone")
     if name is None:
@@ -71,31 +74,32 @@ def form_of(event: JsonMap, old: Component | None = None) -> Form:
     zone = ZoneInfo(name)
     used = old.first("DTSTART") if old is not None else None
     tzid = used.param("TZID") if used is not None else None
-    return Form(Kind.ZONED, zone, tzid if tzid and iana_zone(tzid) == zone else name)
+    return Form(Kind.ZONED, zone, tzid if tzid and zones.zone(tzid).tzinfo == zone else name)
 
 
-def read_times(component: Component) -> Json:
+def read_times(component: Component, zones: Zones) -> Json:
     """Read when a component is; `{}` where it has no readable start."""
     prop = component.first("DTSTART")
     start = parse_wall(prop) if prop is not None else None
     if start is None:
         return {}
-    event: Json = {"start": local_text(start.wall)}
+    name, zone = _where(start, zones)
+    wall = start.wall if zone is None else wall_time(zones.utc(start), zone)
+    event: Json = {"start": local_text(wall)}
     if start.is_date or (component.value("SHOW-WITHOUT-TIME") or "").upper() == "TRUE":
         event["showWithoutTime"] = True
-    zone = _named_zone(start)
-    if zone is not None:
-        event["timeZone"] = zone_name(zone)
-    event.update(_read_end(component, start, zone))
+    if name is not None:
+        event["timeZone"] = name
+    event.update(_read_end(component, Moment(wall, start.kind, start.tzid), zone, zones))
     return event
 
 
-def write_times(event: JsonMap, old: Component) -> Iterator[Prop]:
+def write_times(event: JsonMap, old: Component, zones: Zones) -> Iterator[Prop]:
     """Write when an event is, in the manner of the old component: DTEND or DURATION, its TZID, its parameters."""
     start = parse_local(event.get("start"))
     if start is None:
         return
-    form = form_of(event, old)
+    form = form_of(event, zones, old)
     yield _keeping(moment_prop("DTSTART", form.moment(start)), old.first("DTSTART"))
     length = parse_json_duration(event.get("duration") or "PT0S") or _ZERO
     yield from _written_end(event, start, length, form, old)
@@ -103,18 +107,17 @@ def write_times(event: JsonMap, old: Component) -> Iterator[Prop]:
         yield Prop("SHOW-WITHOUT-TIME", "TRUE")
 
 
-def zone_name(zone: tzinfo) -> str:
-    """Return the IANA name of a zone."""
-    return "Etc/UTC" if zone is UTC else str(zone)
-
-
-def _named_zone(moment: Moment) -> tzinfo | None:
+def _where(moment: Moment, zones: Zones) -> tuple[str | None, tzinfo | None]:
+    """Return the zone that JSCalendar shows a moment in: a zone that is the calendar's own is shown in UTC."""
     if moment.kind is Kind.UTC:
-        return UTC
-    return iana_zone(moment.tzid) if moment.kind is Kind.ZONED else None
+        return "Etc/UTC", UTC
+    if moment.kind is not Kind.ZONED:
+        return None, None
+    zone = zones.zone(moment.tzid)
+    return ("Etc/UTC", UTC) if zone.iana is None else (zone.iana, zone.tzinfo)
 
 
-def _read_end(component: Component, start: Moment, zone: tzinfo | None) -> Json:
+def _read_end(component: Component, start: Moment, zone: tzinfo | None, zones: Zones) -> Json:
     written = parse_json_duration((component.value("DURATION") or "").strip())
     prop = component.first("DTEND")
     end = parse_wall(prop) if prop is not None else None
@@ -122,11 +125,12 @@ def _read_end(component: Component, start: Moment, zone: tzinfo | None) -> Json:
         length = written or Duration(1 if start.is_date else 0)  # RFC 5545 §3.6.1: a DATE alone is that day
         return {} if length == _ZERO or min(length.days, length.seconds) < 0 else {"duration": build_duration(length)}
     event: Json = {}
-    end_zone = _named_zone(end)
+    end_name, end_zone = _where(end, zones)
     wall = end.wall
-    if end_zone is not None and zone is not None and end_zone != zone:
-        event["endTimeZone"] = zone_name(end_zone)
-        wall = wall.replace(tzinfo=end_zone).astimezone(zone).replace(tzinfo=None)
+    if end_zone is not None and zone is not None:
+        wall = wall_time(zones.utc(end), zone)
+        if end_zone != zone:
+            event["endTimeZone"] = end_name
     length = duration_between(start.wall, wall, zone)
     if start.is_date and length.days < 1:
         length = Duration(1)  # Outlook and others write an end equal to the start

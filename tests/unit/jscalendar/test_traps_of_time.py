@@ -106,6 +106,27 @@ def test_p56_a_zone_nobody_knows_stays_in_the_calendar() -> None:
     assert faulty(timeZone="Nowhere/At_All") == ["timeZone"]
 
 
+def test_p56_rules_of_the_calendars_own_are_shown_in_utc_and_kept() -> None:
+    text = build_tree(stored("DTSTART;TZID=Odd:20260607T120000", "RRULE:FREQ=DAILY", "EXDATE;TZID=Odd:20260608T120000"))
+    rules = ["BEGIN:VTIMEZONE", "TZID:Odd", "BEGIN:STANDARD", "DTSTART:19700101T000000", "TZOFFSETFROM:+0107",
+             "TZOFFSETTO:+0107", "END:STANDARD", "END:VTIMEZONE"]  # fmt: skip
+    calendar = parse_tree(text.replace("BEGIN:VEVENT", "\r\n".join([*rules, "BEGIN:VEVENT"])))
+    event = from_ical(calendar)
+    assert (event["start"], event["timeZone"]) == ("2026-06-07T10:53:00", "Etc/UTC")
+    assert event["recurrenceOverrides"] == {"2026-06-08T10:53:00": {"excluded": True}}
+    assert build_tree(to_ical(event, calendar)) == build_tree(calendar)
+
+
+def test_a_windows_zone_name_is_the_zone_it_means() -> None:
+    calendar = stored(
+        "DTSTART;TZID=W. Europe Standard Time:20260607T120000", "DTEND;TZID=W. Europe Standard Time:20260607T130000"
+    )
+    event = from_ical(calendar)
+    assert (event["timeZone"], event["duration"]) == ("Europe/Berlin", "PT1H")
+    edited = lines({**event, "start": "2026-06-08T12:00:00"}, calendar)
+    assert "DTSTART;TZID=W. Europe Standard Time:20260608T120000" in edited
+
+
 def test_p57_updated_is_the_stamp_that_messages_go_by() -> None:
     calendar = stored("DTSTART:20260607T120000Z", "DTSTAMP:20260101T000000Z", "LAST-MODIFIED:20270101T000000Z")
     assert from_ical(calendar)["updated"] == "2026-01-01T00:00:00Z"
