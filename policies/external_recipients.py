@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from policies.match import first_matching, patterns_fault
 from policies.options import option
 from policies.verdict import Rule, Verdict, first_match
 
@@ -60,8 +61,9 @@ class ExternalRecipientSettings:
         run_time=True,
     )  # fmt: skip
     domains: tuple[str, ...] = option(
-        (), "Domains for the mode `domains`; `*.example.org` means its subdomains.", example=("partner.example",)
-    )
+        (), "Domains for the mode `domains`; `*.example.org` means its subdomains.", example=("partner.example",),
+        check=patterns_fault,
+    )  # fmt: skip
     max_alarm_recipients_per_day: int = option(
         20, "Distinct addresses outside that one account's alarms may reach in 24 hours; 0 = none.", least=0
     )
@@ -111,14 +113,7 @@ def decide_recipient(facts: RecipientFacts, settings: ExternalRecipientSettings)
 
 def in_domains(address: str, domains: Iterable[str]) -> bool:
     """Tell whether an address lies in one of the domains; `*.d` means the subdomains of d, not d itself."""
-    domain = address.rpartition("@")[2].lower().rstrip(".")
-    for listed in domains:
-        wanted = listed.strip().lower().lstrip("@").rstrip(".")
-        if wanted.startswith("*.") and domain.endswith(wanted[1:]) and domain != wanted[2:]:
-            return True
-        if wanted and domain == wanted:
-            return True
-    return False
+    return first_matching(address, domains) is not None
 
 
 def _own(facts: RecipientFacts, settings: ExternalRecipientSettings) -> Verdict | None:

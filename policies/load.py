@@ -50,7 +50,8 @@ class PolicySettings:
     def with_overrides(self, values: Mapping[str, object], source: str = "database") -> Reading["PolicySettings"]:
         """Lay run-time changes over these settings: dotted keys such as `alarms.enable`, each validated.
 
-        Every fault is in the reading; with any, its value must not be used.
+        Refuse a change that has faults. What is in the database already and has some (another version of us wrote
+        it) can be used: what is wrong was left out.
         """
         return read(PolicySettings, [flat_layer(values, lambda _: source)], at=(), base=self)
 

@@ -8,6 +8,7 @@ types, bad units and impossible combinations are all collected, each with the pl
 
 import dataclasses
 import difflib
+import math
 import tomllib
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -73,7 +74,11 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[T]):
-    """What a reading found. Where there are faults, `value` holds defaults in their place and must not be used."""
+    """What a reading found: the value, the place of each key, and every fault.
+
+    A value that is wrong was left out, so the base's stands in its place. Whoever reads at start refuses all of it;
+    whoever reads what another version of us wrote may use the rest.
+    """
 
     value: T
     origins: Mapping[str, str]
@@ -275,8 +280,8 @@ def convert(hint: Any, raw: object) -> Any:
         return hint(_choice([member.value for member in hint], raw))
     if hint is Path and isinstance(raw, str | Path):
         return Path(raw)
-    if hint is float and type(raw) is int:
-        return float(raw)
+    if hint is float and type(raw) in (int, float):
+        return _finite(float(cast("float", raw)))
     if type(raw) is hint:
         return raw
     raise ValueError(f"must be {_KINDS.get(hint, 'a string')}, is {_kind(raw)}")
@@ -286,6 +291,12 @@ def _choice(choices: Sequence[str], raw: object) -> str:
     if isinstance(raw, str) and raw in choices:
         return raw
     raise ValueError(f"must be one of {', '.join(choices)}; is {raw!r}")
+
+
+def _finite(number: float) -> float:
+    if math.isfinite(number):
+        return number
+    raise ValueError(f"must be a number, is {number}")
 
 
 def _duration(raw: object) -> timedelta:

@@ -9,6 +9,7 @@ import re
 from datetime import timedelta
 
 _SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_LONGEST_MS = 36500 * 86_400_000  # a date plus a duration must stay a date
 _DURATION = re.compile(r"(?:(\d{1,9})(ms|[wdhms]))+", re.ASCII)
 _DURATION_PART = re.compile(r"(\d+)(ms|[wdhms])", re.ASCII)
 _SIZE = re.compile(r"(\d{1,18})\s?(B|KiB|MiB|GiB|kB|KB|MB|GB)?", re.ASCII)
@@ -33,6 +34,8 @@ def parse_duration(text: str) -> timedelta:
     if places != sorted(set(places)):
         raise ValueError(f"{text!r}: write larger units first and each unit once, as in 1d12h")
     milliseconds = sum(number * (1 if unit == "ms" else _SECONDS[unit] * 1000) for number, unit in parts)
+    if milliseconds > _LONGEST_MS:
+        raise ValueError(f"{text!r} is longer than 36500d")
     return timedelta(milliseconds=milliseconds)
 
 

@@ -39,9 +39,7 @@ def _with_overrides(loaded: LoadedConfig) -> LoadedConfig:
     reading = loaded.config.policy.with_overrides(overrides, RUN_TIME)
     for fault in reading.faults:
         print(f"imip-gateway: {fault}", file=sys.stderr)
-    if reading.faults:
-        return loaded
-    changed = {f"policy.{key}": RUN_TIME for key in overrides}
+    changed = {f"policy.{key}": origin for key, origin in reading.origins.items() if origin == RUN_TIME}
     config = replace(loaded.config, policy=reading.value)
     return LoadedConfig(config, {**loaded.origins, **changed}, loaded.file)
 

@@ -50,9 +50,9 @@ class Context:
         effective = self._effective
         if effective.settings is None or effective.overrides != seen:
             reading = self.config.policy.with_overrides(overrides)
-            if reading.faults:  # written by an older or newer version of us: the file's word stands
+            if reading.faults:  # written by an older or newer version of us: for those the file's word stands
                 _log.error("run-time settings are not usable", extra={"facts": {"faults": "; ".join(reading.faults)}})
-            effective.settings = self.config.policy if reading.faults else reading.value
+            effective.settings = reading.value
             effective.overrides = seen
         return effective.settings
 

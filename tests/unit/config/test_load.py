@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator writes, and what comes of it: values, precedence, and every fault with its line."""
 
+import dataclasses
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.config import load, load_config, parse_config
+from gateway.config.options import Config
 from gateway.errors import Misconfigured
+from policies.describe import describe
+from policies.options import Layer, field_key, read
 
 
 def faults(text: str) -> tuple[str, ...]:
@@ -66,6 +72,12 @@ def test_every_fault_is_reported_at_once_with_its_line() -> None:
         ('listener = "x"', "array"),
         ('[policy]\nbase = "lax"', "lax"),
         ("[gateway\n", "line 1"),
+        ('[policy.retention]\njournal = "99999999w"', "36500d"),
+        ("[policy.retry]\nfactor = nan", "must be a number"),
+        ('[policy.external_recipients]\ndomains = ["*"]', "star"),
+        ('[policy.scheduling]\nhttp_rsvp_url = "calendar.example.org"', "http(s)"),
+        ('[relay]\nurl = "smtp://mx.example.org?tls=verify"', "keys of their own"),
+        ('[relay]\nurl = "smtps://mx.example.org"\ntls = "none"', "contradicts"),
     ],
 )
 def test_a_fault_says_what_is_wrong(text: str, fault: str) -> None:
@@ -110,3 +122,32 @@ def test_a_change_at_run_time_is_validated_and_wins() -> None:
     assert (changed.value.alarms.enable, changed.value.scheduling.max_recipients) == (False, 5)
     assert changed.origins["alarms.enable"] == "database"
     assert policy.with_overrides({"alarms.enable": "yes", "alarms.nope": 1}).faults
+
+
+keys = st.sampled_from([field_key(field) for field in dataclasses.fields(Config)]) | st.sampled_from(
+    sorted({option.name for table in describe(Config) for option in table.options})
+    + sorted({table.path.rpartition(".")[2] for table in describe(Config)})
+)
+plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.datetimes()
+words = st.sampled_from(
+    ["1h", "512KiB", "smtp://[", "smtp://h:x", "unix:/", "filter", "http", "domains", "*.a", "999999999w"]
+)
+values = st.recursive(
+    plain | words, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4), max_leaves=12
+)
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(keys, values, max_size=4))
+def test_whatever_is_written_ends_in_values_or_faults(table: dict[str, object]) -> None:
+    reading = read(Config, [Layer(table, lambda path: "gateway.toml:1")])
+    assert isinstance(reading.value, Config)
+    assert all(isinstance(fault, str) and fault for fault in reading.faults)
+
+
+@pytest.mark.parametrize("name", ["alarms.enable", "retry.first", "scheduling.http_rsvp_url"])
+def test_a_change_at_run_time_with_a_fault_leaves_the_rest_usable(name: str) -> None:
+    reading = parse_config("").policy.with_overrides({name: 17, "scheduling.max_recipients": 5})
+    assert len(reading.faults) == 1
+    assert reading.value.scheduling.max_recipients == 5
+    assert reading.value.alarms.enable

@@ -27,7 +27,7 @@ def test_what_is_no_duration(text: str) -> None:
         parse_duration(text)
 
 
-@given(st.integers(min_value=0, max_value=10**13))
+@given(st.integers(min_value=0, max_value=3 * 10**12))
 def test_a_printed_duration_reads_back(milliseconds: int) -> None:
     value = timedelta(milliseconds=milliseconds)
     assert parse_duration(render_duration(value)) == value
