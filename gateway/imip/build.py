@@ -123,7 +123,7 @@ def build_itip_mail(
     occasion = Occasion(
         chosen,
         recipient,
-        by=by or _actor(message, facts),
+        by=by or (_delegator(facts, recipient) if chosen is Kind.DELEGATED_TO_YOU else None) or _actor(message, facts),
         facts=facts,
         calendar=message.calendar,
         changes=message.changes,
@@ -185,6 +185,12 @@ def _for_occurrence(occasion: Occasion, alarm: AlarmFacts) -> Occasion:
     )
     comment = "" if occasion.comment.strip() in (facts.title, facts.description) else occasion.comment
     return replace(occasion, facts=facts, comment=comment)
+
+
+def _delegator(facts: EventFacts | None, recipient: Person) -> Person | None:
+    own = find_guest(facts, recipient.address) if facts else None
+    other = find_guest(facts, own.delegated_from) if facts and own else None
+    return Person(other.address, other.name) if other else Person(own.delegated_from) if own else None
 
 
 def _actor(message: ItipMessage, facts: EventFacts | None) -> Person | None:

@@ -2,16 +2,17 @@
 """What has changed, old beside new, in a person's words (the facts of `FieldChange`)."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gateway.imip.dates import render_day, render_span
-from gateway.imip.facts import MAX_PLACE, EventFacts, Span, clean_block, parse_calendar, read_moment, read_span
+from gateway.imip.facts import MAX_PLACE, EventFacts, clean_block, parse_source, read_dates, read_moment, read_span
 from gateway.imip.letter import ChangeRow
 from gateway.imip.mime import clean_line
 from gateway.imip.repeats import render_dates, render_recurrence
 from gateway.imip.words import Words, mark
 from gateway.itip.model import FieldChange
+from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component, Prop, unescape_text
 
 MAX_CHANGES = 12
@@ -43,26 +44,22 @@ def render_changes(
     words: Words, changes: Sequence[FieldChange], facts: EventFacts, calendar: str
 ) -> tuple[ChangeRow, ...]:
     """Return the changes that a reader can be told about, each with the value before and now."""
+    source = parse_source(calendar)
+    if source is None:
+        return ()
     rows: list[ChangeRow] = []
-    about = facts.occurrence
     for instance in dict.fromkeys(change.recurrence_id for change in changes):
         own = [change for change in changes if change.recurrence_id == instance]
-        event = _component(calendar, instance)
-        place = read_moment(event.first("RECURRENCE-ID")) if event is not None and instance else None
-        suffix = f" ({render_day(words, place)})" if place is not None and about is None else ""
-        found = [*_when_changed(words, own, event, facts), *_others_changed(words, own, facts)]
+        event = source.component(instance)
+        place = read_moment(event.first("RECURRENCE-ID"), source.zones) if event is not None else None
+        suffix = f" ({render_day(words, place)})" if place is not None and facts.occurrence is None else ""
+        found = [*_when_changed(words, own, event, source.zones), *_others_changed(words, own, facts, source.zones)]
         rows += (replace(row, label=row.label + suffix) for row in found if row.old != row.new)
     return tuple(rows[:MAX_CHANGES])
 
 
-def _component(calendar: str, recurrence_id: str) -> Component | None:
-    root = parse_calendar(calendar)
-    events = root.children("VEVENT", "VTODO") if root else ()
-    return next((e for e in events if (e.value("RECURRENCE-ID") or "") == recurrence_id), events[0] if events else None)
-
-
 def _when_changed(
-    words: Words, changes: Iterable[FieldChange], event: Component | None, facts: EventFacts
+    words: Words, changes: Iterable[FieldChange], event: Component | None, zones: Zones
 ) -> Iterable[ChangeRow]:
     """Start and end are one fact to a person, whichever of DTSTART, DTEND and DURATION moved."""
     moved = {change.name: change for change in changes if change.name in _WHEN}
@@ -72,7 +69,7 @@ def _when_changed(
     for name, change in moved.items():
         before = _with_line(before, name, change.old, event.first(name))
         after = _with_line(after, name, change.new, event.first(name))
-    old, new = read_span(before), read_span(after)
+    old, new = read_span(before, zones), read_span(after, zones)
     yield ChangeRow(words.label("When"), render_span(words, old) if old else "", render_span(words, new) if new else "")
 
 
@@ -89,56 +86,29 @@ def _line(name: str, text: str, like: Prop | None) -> Prop:
     return Prop(name, text, like.params if like is not None else ())
 
 
-def _others_changed(words: Words, changes: Iterable[FieldChange], facts: EventFacts) -> Iterable[ChangeRow]:
+def _others_changed(
+    words: Words, changes: Iterable[FieldChange], facts: EventFacts, zones: Zones
+) -> Iterable[ChangeRow]:
     for change in changes:
         label = _LABELS.get(change.name)
-        if label is None:
-            continue
-        old, new = (_shown(words, change.name, text, facts) if text else "" for text in (change.old, change.new))
-        if old or new:
+        if label is not None:
+            old, new = (_shown(words, change.name, text or "", facts, zones) for text in (change.old, change.new))
             yield ChangeRow(words.label(label), old, new)
 
 
-def _shown(words: Words, name: str, text: str, facts: EventFacts) -> str:
-    return _READERS.get(name, _line_of_text)(words, text, facts)
-
-
-def _line_of_text(words: Words, text: str, facts: EventFacts) -> str:
+def _shown(words: Words, name: str, text: str, facts: EventFacts, zones: Zones) -> str:
+    if not text:
+        return ""
+    if name == "RRULE":
+        return render_recurrence(words, replace(facts, rule=text))
+    if name in ("RDATE", "EXDATE"):
+        lines = (Prop(name, item.partition("/")[0]) for item in re.split(r"[,\s]+", text.rpartition(":")[2])[:50])
+        return render_dates(words, read_dates(lines, zones, facts.span))
+    if name == "DUE":
+        span = read_moment(_line(name, text, None), zones)
+        return render_span(words, span) if span else ""
+    if name == "STATUS" and (known := STATUSES.get(text.strip().upper())):
+        return words.label(known)
+    if name == "DESCRIPTION":
+        return clean_block(unescape_text(text), _MAX_TEXT)
     return clean_line(unescape_text(text).replace("\n", ", "), MAX_PLACE)
-
-
-def _block_of_text(words: Words, text: str, facts: EventFacts) -> str:
-    return clean_block(unescape_text(text), _MAX_TEXT)
-
-
-def _rule(words: Words, text: str, facts: EventFacts) -> str:
-    return render_recurrence(words, replace(facts, rule=text))
-
-
-def _dates(words: Words, text: str, facts: EventFacts) -> str:
-    spans: list[Span] = []
-    for item in re.split(r"[,\s]+", text.rpartition(":")[2])[:50]:
-        span = read_moment(Prop("RDATE", item.partition("/")[0]))
-        if span is not None:
-            spans.append(span)
-    return render_dates(words, spans)
-
-
-def _moment(words: Words, text: str, facts: EventFacts) -> str:
-    span = read_moment(_line("DUE", text, None))
-    return render_span(words, span) if span else ""
-
-
-def _status(words: Words, text: str, facts: EventFacts) -> str:
-    known = STATUSES.get(text.strip().upper())
-    return words.label(known) if known else clean_line(text, 40)
-
-
-_READERS: dict[str, Callable[[Words, str, EventFacts], str]] = {
-    "RRULE": _rule,
-    "RDATE": _dates,
-    "EXDATE": _dates,
-    "DUE": _moment,
-    "STATUS": _status,
-    "DESCRIPTION": _block_of_text,
-}

@@ -2,14 +2,14 @@
 """From facts to a letter: which sentences and rows a kind of mail shows, in the reader's language. No markup here."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.imip.changes import render_changes
 from gateway.imip.dates import read_tile, render_day, render_short_span, render_span, render_until
 from gateway.imip.facts import MAX_COMMENT, EventFacts, Span, clean_block
 from gateway.imip.kinds import ANSWER_TONES, ANSWERS, FORMS, Kind, Scope, find_guest, scope_of
-from gateway.imip.letter import Button, Letter, Line, Question, Quote, Section, Tile
+from gateway.imip.letter import Button, Letter, Line, Question, Quote, Row, Section, Tile
 from gateway.imip.mime import clean_line
 from gateway.imip.presentation import Person, Presentation
 from gateway.imip.rows import render_guests, render_rows
@@ -52,7 +52,7 @@ def compose_letter(occasion: Occasion, presentation: Presentation) -> Letter:
     facts = occasion.facts
     form = FORMS[occasion.kind]
     recorded = occasion.kind is Kind.ANSWER_RECORDED
-    rows = render_rows(words, facts, presentation.time_zone, brief=occasion.kind not in _FULL) if facts else ()
+    rows = _rows(words, occasion, presentation)
     return Letter(
         language=words.tag,
         direction=words.direction,
@@ -67,13 +67,24 @@ def compose_letter(occasion: Occasion, presentation: Presentation) -> Letter:
         details=tuple(_details(words, occasion)),
         quote=_quote(words, occasion),
         changes=_changes(words, occasion),
-        rows=tuple(row for row in rows if row.lines),
+        rows=rows,
         question=_question(words, occasion, presentation),
         guests=_guests(words, occasion),
         actions=tuple(_actions(words, occasion, presentation)),
         footer=tuple(_footer(words, occasion, presentation)),
         unsubscribe=_unsubscribe(words, presentation),
     )
+
+
+def _rows(words: Words, occasion: Occasion, presentation: Presentation) -> tuple[Row, ...]:
+    """Return the rows that say something; the organizer is not told who the organizer is."""
+    facts, kind = occasion.facts, occasion.kind
+    if facts is None:
+        return ()
+    brief = kind not in _FULL
+    if brief and facts.organizer is not None and same_address(facts.organizer.address, occasion.reader.address):
+        facts = replace(facts, organizer=None)
+    return tuple(row for row in render_rows(words, facts, presentation.time_zone, brief=brief) if row.lines)
 
 
 def _title(words: Words, facts: EventFacts | None) -> str:
@@ -88,7 +99,9 @@ def _subject(words: Words, occasion: Occasion, presentation: Presentation) -> st
     when = render_short_span(words, facts.span).translate(_FINE_TYPE) if facts and facts.span else ""
     service = presentation.branding.name or occasion.reader.address.rpartition("@")[2]
     event = f"{title} @ {when}" if when else title
-    return clean_line(words.label(FORMS[occasion.kind].subject, event=event, service=service), 250)
+    return clean_line(
+        words.label(FORMS[occasion.kind].subject, event=event, service=service, person=_shown(occasion.by)), 250
+    )
 
 
 def _headline(words: Words, occasion: Occasion) -> str:
@@ -96,7 +109,7 @@ def _headline(words: Words, occasion: Occasion) -> str:
     values = {
         "person": _shown(occasion.by) or (facts.organizer.shown if facts and facts.organizer else ""),
         "date": render_day(words, facts.occurrence) if facts and facts.occurrence else "",
-        "address": occasion.address,
+        "address": occasion.address or occasion.reader.address,
         "answer": words.label(ANSWERS.get(occasion.partstat, ANSWERS["NEEDS-ACTION"])),
         "delegate": _delegate(occasion),
     }
@@ -128,12 +141,15 @@ def _details(words: Words, occasion: Occasion) -> Iterable[str]:
         yield words.say("The answer was given on the web page of the invitation.")
     if kind is Kind.NOT_DELIVERED:
         yield words.say("No further attempt is made. Correct the address in the event or tell this person yourself.")
+    if kind is Kind.CONSENT:
+        yield words.say("Nothing is sent unless you agree. If you do nothing, you will not be asked again.")
     if kind is Kind.ANSWER_RECORDED:
         yield words.say("If this was not you, please change the answer and tell the organizer.")
     if occasion.reason:
         yield words.say("The mail system reports: {reason}", reason=clean_line(occasion.reason, 400))
     if occasion.due_at is not None:
-        yield words.say("This reminder is late: it was due {date}.", date=render_span(words, Span(occasion.due_at)))
+        due = occasion.due_at.astimezone(facts.span.start.tzinfo) if facts and facts.span else occasion.due_at
+        yield words.say("This reminder is late. It was due at this time: {date}", date=render_span(words, Span(due)))
 
 
 def _quote(words: Words, occasion: Occasion) -> Quote | None:
@@ -165,7 +181,7 @@ def _question(words: Words, occasion: Occasion, presentation: Presentation) -> Q
         ("No", links.decline, "decline"),
     )
     buttons = tuple(Button(words.context("answer", text), href, name) for text, href, name in choices if href)
-    notes = [words.say("The buttons open a page on which you confirm your answer.")]
+    notes = [words.say("Each choice opens a page on which you confirm your answer.")]
     if occasion.facts is not None and scope_of(occasion.facts) is Scope.SERIES:
         notes.append(words.say("Your answer is for the whole series."))
     return Question(words.label("Will you attend?"), buttons, tuple(notes))
@@ -183,6 +199,8 @@ def _actions(words: Words, occasion: Occasion, presentation: Presentation) -> It
         yield Line(words.label("Open the event"), links.event)
     if links.page and occasion.kind is Kind.ANSWER_RECORDED:
         yield Line(words.label("Change the answer"), links.page)
+    elif links.page and occasion.kind is Kind.CONSENT:
+        yield Line(words.label("Agree or refuse"), links.page)
     elif links.page and not links.can_answer:
         yield Line(words.label("Open the answer page"), links.page)
 
@@ -190,17 +208,15 @@ def _actions(words: Words, occasion: Occasion, presentation: Presentation) -> It
 def _footer(words: Words, occasion: Occasion, presentation: Presentation) -> Iterable[str]:
     facts, reader = occasion.facts, occasion.reader.address
     organizer = facts.organizer if facts else None
-    if organizer is not None and occasion.kind in (*_INVITING, *_OVER):
+    if occasion.kind is Kind.ALARM:
+        yield words.say("You receive this message because a calendar has a reminder for {address}.", address=reader)
+    elif organizer is not None and same_address(organizer.address, reader):
+        yield words.say("You receive this message because you organize this event.")
+    elif organizer is not None and occasion.kind in (*_INVITING, Kind.CANCELLATION):
         yield words.say(
             "You receive this message because {person} has put {address} on the guest list.",
             person=organizer.shown,
             address=reader,
-        )
-    elif organizer is not None and same_address(organizer.address, reader):
-        yield words.say("You receive this message because you organize this event.")
-    elif occasion.kind is Kind.ALARM:
-        yield words.say(
-            "You receive this message because a reminder to {address} is set in a calendar.", address=reader
         )
     if occasion.kind in _INVITING and presentation.links.can_answer:
         yield words.say("Please do not forward it: whoever has it can answer in your name.")

@@ -8,16 +8,16 @@ out cleaned and cut; links come out only with schemes that are safe to press.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import nh3
 
 from gateway.errors import Refused
 from gateway.imip.mime import clean_line
 from gateway.itip.address import plain_address
+from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component, Prop, parse_tree
 from gateway.itip.values import Kind, Moment, parse_duration, parse_moment, parse_moments
 
@@ -96,46 +96,69 @@ class EventFacts:
     guest_count: int
 
 
-def parse_facts(calendar: str, recurrence_ids: tuple[str, ...] = ("",)) -> EventFacts | None:
-    """Return the facts of the component a message is about (master first), or None where there is no event at all."""
-    root = parse_calendar(calendar)
-    events = root.children(*_EVENTS) if root else ()
-    if not events:
-        return None
-    wanted = recurrence_ids[0] if recurrence_ids else ""
-    event = next((e for e in events if (e.value("RECURRENCE-ID") or "") == wanted), events[0])
-    return _event_facts(event)
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A calendar as read, and its time zones."""
+
+    root: Component
+    zones: Zones
+
+    def component(self, recurrence_id: str) -> Component | None:
+        """Return the event of this RECURRENCE-ID ("" for the master), or the first there is."""
+        events = self.root.children(*_EVENTS)
+        own = (event for event in events if (event.value("RECURRENCE-ID") or "") == recurrence_id)
+        return next(own, events[0] if events else None)
 
 
 @lru_cache(maxsize=32)
-def parse_calendar(calendar: str) -> Component | None:
-    """Return the tree of a calendar text, None where it is none; kept, because one calendar goes to many people."""
+def parse_source(calendar: str) -> Source | None:
+    """Return a calendar text as read, None where it is none; kept, because one calendar goes to many people."""
     try:
-        return parse_tree(calendar)
+        root = parse_tree(calendar)
     except Refused:
         return None
+    return Source(root, Zones(root))
 
 
-def read_span(event: Component, start: Prop | None = None, end: Prop | None = None) -> Span | None:
-    """Return when a component takes place; `start` and `end` stand in for its own lines."""
-    begin = _moment(start or event.first("DTSTART"))
+@lru_cache(maxsize=32)
+def parse_facts(calendar: str, recurrence_ids: tuple[str, ...] = ("",)) -> EventFacts | None:
+    """Return the facts of the component a message is about (master first), or None where there is no event at all."""
+    source = parse_source(calendar)
+    event = source.component(recurrence_ids[0] if recurrence_ids else "") if source else None
+    return _event_facts(event, source.zones) if source and event else None
+
+
+def read_span(event: Component, zones: Zones) -> Span | None:
+    """Return when a component takes place, or None where that cannot be read."""
+    begin = _quietly(parse_moment, event.first("DTSTART"))
     if begin is None:
         return None
-    starts_at = _resolved(begin)
-    finish = _moment(end or event.first("DTEND"))
-    if finish is not None:
-        ends_at: datetime | None = _resolved(finish)
-    else:
-        ends_at = _after(starts_at, event.value("DURATION"))
-    if ends_at is not None and ((ends_at.tzinfo is None) != (starts_at.tzinfo is None) or ends_at <= starts_at):
-        ends_at = None
-    return Span(starts_at, ends_at, begin.is_date)
+    finish = _quietly(parse_moment, event.first("DTEND"))
+    if finish is None and (length := event.value("DURATION")):
+        try:
+            finish = zones.shifted(begin, parse_duration(length))
+        except Refused:
+            finish = None
+    starts, ends = _placed(begin, zones), _placed(finish, zones) if finish else None
+    if ends is not None and ((ends.tzinfo is None) != (starts.tzinfo is None) or ends <= starts):
+        ends = None
+    return Span(starts, ends, begin.is_date)
 
 
-def read_moment(prop: Prop | None) -> Span | None:
+def read_moment(prop: Prop | None, zones: Zones) -> Span | None:
     """Return the moment that a property names, as a span without end."""
-    moment = _moment(prop)
-    return None if moment is None else Span(_resolved(moment), None, moment.is_date)
+    moment = _quietly(parse_moment, prop)
+    return None if moment is None else Span(_placed(moment, zones), None, moment.is_date)
+
+
+def read_dates(props: Iterable[Prop], zones: Zones, series: Span | None) -> tuple[Span, ...]:
+    """Return the moments of list properties in order, in the zone of the series: UTC says little to a person."""
+    found = [moment for prop in props for moment in _quietly(parse_moments, prop) or ()][:MAX_DATES]
+    spans = [Span(_placed(moment, zones), None, moment.is_date) for moment in found]
+    if series is not None and series.start.tzinfo is not None:
+        zone = series.start.tzinfo
+        spans = [Span(s.start.astimezone(zone)) if s.start.tzinfo is not None else s for s in spans]
+    return tuple(sorted(spans, key=lambda span: span.start.replace(tzinfo=None)))
 
 
 def safe_uri(text: str) -> str:
@@ -168,21 +191,21 @@ def read_guest(prop: Prop) -> Guest:
     )
 
 
-def _event_facts(event: Component) -> EventFacts:
+def _event_facts(event: Component, zones: Zones) -> EventFacts:
     organizer = event.first("ORGANIZER")
     attendees = event.all("ATTENDEE")
-    start = _moment(event.first("DTSTART"))
+    span = read_span(event, zones)
     return EventFacts(
         uid=event.value("UID") or "",
         title=clean_line(event.text("SUMMARY") or "", MAX_TITLE),
         component=event.name,
-        span=read_span(event),
-        due=read_moment(event.first("DUE")),
-        occurrence=read_moment(event.first("RECURRENCE-ID")),
+        span=span,
+        due=read_moment(event.first("DUE"), zones),
+        occurrence=read_moment(event.first("RECURRENCE-ID"), zones),
         is_series=any(event.first(name) for name in ("RRULE", "RDATE")),
-        rule=(event.value("RRULE") or "")[:500],
-        extra=_dates(event.all("RDATE"), start),
-        excluded=_dates(event.all("EXDATE"), start),
+        rule=event.value("RRULE") or "",
+        extra=read_dates(event.all("RDATE"), zones, span),
+        excluded=read_dates(event.all("EXDATE"), zones, span),
         location=clean_line((event.text("LOCATION") or "").replace("\n", ", "), MAX_PLACE),
         joins=_links(event.all("CONFERENCE"), "LABEL"),
         url=safe_uri(event.value("URL") or ""),
@@ -201,53 +224,17 @@ def _links(props: Iterable[Prop], label: str) -> tuple[Link, ...]:
     return tuple(Link(uri, text) for uri, text in found if uri)[:MAX_LINKS]
 
 
-def _dates(props: Iterable[Prop], start: Moment | None) -> tuple[Span, ...]:
-    found: list[Span] = []
-    for prop in props:
-        found += (Span(_resolved(moment), None, moment.is_date) for moment in _quietly(parse_moments, prop) or ())
-        if len(found) >= MAX_DATES:
-            break
-    zone = _resolved(start).tzinfo if start is not None else None
-    if zone is not None:  # exceptions are often written in UTC; people think in the zone of the series
-        found = [s if s.is_floating or s.all_day else Span(s.start.astimezone(zone)) for s in found]
-    aware = start is not None and _resolved(start).tzinfo is not None
-    return tuple(sorted((s for s in found if s.is_floating != aware), key=lambda span: span.start)[:MAX_DATES])
-
-
-def _moment(prop: Prop | None) -> Moment | None:
-    return None if prop is None else _quietly(parse_moment, prop)
-
-
-def _quietly(parse: Callable[[Prop], T], prop: Prop) -> T | None:
+def _quietly(parse: Callable[[Prop], T], prop: Prop | None) -> T | None:
     try:
-        return parse(prop)
+        return parse(prop) if prop is not None else None
     except Refused:
         return None
 
 
-def _resolved(moment: Moment) -> datetime:
+def _placed(moment: Moment, zones: Zones) -> datetime:
+    """Return a moment as a datetime: aware in its own zone, or naive where it floats or is a day."""
     if moment.kind is Kind.UTC:
         return moment.wall.replace(tzinfo=UTC)
     if moment.kind is Kind.ZONED:
-        return moment.wall.replace(tzinfo=_zone(moment.tzid))
+        return moment.wall.replace(tzinfo=zones.zone(moment.tzid).tzinfo)
     return moment.wall
-
-
-def _zone(tzid: str) -> tzinfo | None:
-    try:
-        return ZoneInfo(tzid)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
-
-
-def _after(start: datetime, duration: str | None) -> datetime | None:
-    if not duration:
-        return None
-    try:
-        length = parse_duration(duration)
-        later = start + timedelta(days=length.days)
-        if start.tzinfo is None:
-            return later + timedelta(seconds=length.seconds)
-        return (later.astimezone(UTC) + timedelta(seconds=length.seconds)).astimezone(start.tzinfo)
-    except (Refused, OverflowError):
-        return None

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     DELAYED = "delayed"
     ANSWER_RECORDED = "answer-recorded"
     HELD = "held"
+    CONSENT = "consent"
     TEST = "test"
 
 
@@ -137,8 +138,15 @@ FORMS: dict[Kind, Form] = {
         mark("Please decide: {event}"),
         mark("A change from {person} is waiting for your decision, because its origin could not be verified."),
     ),
+    Kind.CONSENT: Form(
+        Tone.NEUTRAL,
+        mark("Reminders from {person}: do you agree?"),
+        mark("{person} would like to send calendar reminders to {address}."),
+    ),
     Kind.TEST: Form(
-        Tone.NEUTRAL, mark("Test message from {service}"), mark("Calendar mail reaches you. Nothing else to do.")
+        Tone.NEUTRAL,
+        mark("Test message from {service}"),
+        mark("This is a test. Calendar mail reaches you; there is nothing to do."),
     ),
 }
 

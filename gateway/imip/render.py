@@ -119,7 +119,8 @@ def _rendered(templates: Templates, letter: Letter, brand: Brand) -> Rendered:
     engine = _engine(templates)
     text = engine.get_template("mail.txt.j2").render(letter=letter, brand=brand)
     html = engine.get_template("mail.html.j2").render(letter=letter, brand=brand)
-    return Rendered(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", html.strip() + "\n")
+    text = re.sub(r"\n{3,}", "\n\n", re.sub(r"(?<!\n--)[ \t]+\n", "\n", text))
+    return Rendered(text.strip() + "\n", html.strip() + "\n")
 
 
 @lru_cache(maxsize=64)

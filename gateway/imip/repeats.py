@@ -7,7 +7,6 @@ BYSETPOS) is named as a special schedule: a wrong sentence would be worse than n
 
 from calendar import monthrange
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date
 
 from babel.dates import format_skeleton
@@ -16,11 +15,10 @@ from gateway.errors import Refused
 from gateway.imip.dates import render_short_day
 from gateway.imip.facts import EventFacts, Span
 from gateway.imip.words import Words, mark
-from gateway.itip.values import Kind, parse_moment_text
+from gateway.itip.recurrence import Freq, Rule, parse_rule
+from gateway.itip.values import Kind, Moment
 
-_WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-_WORKING_DAYS = frozenset(_WEEKDAYS[:5])
-_KNOWN = {"FREQ", "INTERVAL", "UNTIL", "COUNT", "BYDAY", "BYMONTHDAY", "BYMONTH", "BYSETPOS", "WKST"}
+_WORKING_DAYS = frozenset(range(5))
 #: Forms of "[masculine|feminine|neuter]": see the catalogue's notes.
 _ORDINALS = {
     1: mark("the first {weekday}"),
@@ -34,31 +32,19 @@ _ORDINALS = {
 _SHOWN_DATES = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """The parts of an RRULE that are put in words. `is_simple` is False where another part is there too."""
-
-    freq: str
-    interval: int
-    until: Span | None
-    count: int
-    weekdays: tuple[tuple[int, int], ...]  # (ordinal or 0, weekday)
-    month_days: tuple[int, ...]
-    months: tuple[int, ...]
-    positions: tuple[int, ...]
-    is_simple: bool
-
-
 def render_recurrence(words: Words, facts: EventFacts) -> str:
     """Return how the event repeats and until when, or "" where it does not."""
     if not facts.rule:
         return ""
-    rule = _parse_rule(facts.rule, facts.span)
-    sentence = (_sentence(words, rule, facts.span) if rule and rule.is_simple else "") or words.say(
-        "on a special schedule (see the calendar file)"
-    )
+    try:
+        rule: Rule | None = parse_rule(facts.rule)
+    except Refused:
+        rule = None
+    sentence = _sentence(words, rule, facts.span) if rule is not None else ""
+    sentence = sentence or words.say("on a special schedule (see the calendar file)")
     if rule is not None and rule.until is not None:
-        sentence = words.say("{rule}, until {date}", rule=sentence, date=render_short_day(words, rule.until))
+        until = render_short_day(words, _until(rule.until, facts.span))
+        sentence = words.say("{rule}, until {date}", rule=sentence, date=until)
     elif rule is not None and rule.count:
         sentence = words.count("{rule}, {number} time", "{rule}, {number} times", rule.count, rule=sentence)
     return sentence[:1].upper() + sentence[1:]
@@ -73,38 +59,7 @@ def render_dates(words: Words, spans: Sequence[Span]) -> str:
     return "; ".join(shown)
 
 
-def _parse_rule(text: str, start: Span | None) -> Rule | None:
-    parts = {
-        key.strip().upper(): value.strip().upper() for key, _, value in (p.partition("=") for p in text.split(";"))
-    }
-    try:
-        return Rule(
-            parts.get("FREQ", ""),
-            max(1, int(parts.get("INTERVAL", "1"))),
-            _until(parts.get("UNTIL", ""), start),
-            int(parts.get("COUNT", "0")),
-            tuple(_weekday(day) for day in _listed(parts, "BYDAY")),
-            tuple(int(day) for day in _listed(parts, "BYMONTHDAY")),
-            tuple(int(month) for month in _listed(parts, "BYMONTH")),
-            tuple(int(position) for position in _listed(parts, "BYSETPOS")),
-            is_simple=not {key for key in parts if key} - _KNOWN and len(text) < 500,
-        )
-    except (ValueError, Refused):
-        return None
-
-
-def _listed(parts: dict[str, str], name: str) -> list[str]:
-    return [item for item in parts.get(name, "").split(",") if item]
-
-
-def _weekday(text: str) -> tuple[int, int]:
-    return int(text[:-2] or "0"), _WEEKDAYS.index(text[-2:])
-
-
-def _until(text: str, start: Span | None) -> Span | None:
-    if not text:
-        return None
-    moment = parse_moment_text(text)
+def _until(moment: Moment, start: Span | None) -> Span:
     until = moment.wall
     if moment.kind is Kind.UTC and start is not None and start.start.tzinfo is not None:
         until = until.replace(tzinfo=UTC).astimezone(start.start.tzinfo)  # the day as the series' zone has it
@@ -112,35 +67,36 @@ def _until(text: str, start: Span | None) -> Span | None:
 
 
 def _sentence(words: Words, rule: Rule, start: Span | None) -> str:
-    n = rule.interval
-    if rule.freq == "YEARLY":
+    if rule.by_second or rule.by_minute or rule.by_hour or rule.by_year_day or rule.by_week_no:
+        return ""
+    if rule.freq is Freq.YEARLY:
         return _yearly(words, rule, start)
-    if rule.freq == "MONTHLY":
+    if rule.freq is Freq.MONTHLY:
         return _only_in(words, rule, _monthly(words, rule, start))
-    if rule.positions or rule.month_days:
+    if rule.by_set_pos or rule.by_month_day:
         return ""
-    if rule.freq == "WEEKLY":
+    if rule.freq is Freq.WEEKLY or (rule.freq is Freq.DAILY and rule.by_day and rule.interval == 1):
         return _only_in(words, rule, _weekly(words, rule, start))
-    if rule.freq == "DAILY" and rule.weekdays:
-        return _only_in(words, rule, _weekly(words, rule, start)) if n == 1 else ""
-    if rule.freq == "DAILY":
-        return _only_in(words, rule, words.count("every day", "every {number} days", n))
-    if rule.weekdays or rule.months:
+    if rule.by_day:
         return ""
-    if rule.freq == "HOURLY":
-        return words.count("every hour", "every {number} hours", n)
-    if rule.freq == "MINUTELY":
-        return words.count("every minute", "every {number} minutes", n)
+    if rule.freq is Freq.DAILY:
+        return _only_in(words, rule, words.count("every day", "every {number} days", rule.interval))
+    if rule.by_month:
+        return ""
+    if rule.freq is Freq.HOURLY:
+        return words.count("every hour", "every {number} hours", rule.interval)
+    if rule.freq is Freq.MINUTELY:
+        return words.count("every minute", "every {number} minutes", rule.interval)
     return ""
 
 
 def _weekly(words: Words, rule: Rule, start: Span | None) -> str:
-    if any(ordinal for ordinal, _ in rule.weekdays):
+    if any(ordinal for ordinal, _ in rule.by_day):
         return ""
-    days = sorted({day for _, day in rule.weekdays}) or ([start.start.weekday()] if start else [])
+    days = sorted({day for _, day in rule.by_day}) or ([start.start.weekday()] if start else [])
     if not days:
         return ""
-    if rule.interval == 1 and {_WEEKDAYS[day] for day in days} == _WORKING_DAYS:
+    if rule.interval == 1 and set(days) == _WORKING_DAYS:
         return words.say("every weekday (Monday to Friday)")
     if rule.interval == 1 and len(days) == 7:
         return words.count("every day", "every {number} days", 1)
@@ -158,9 +114,9 @@ def _monthly(words: Words, rule: Rule, start: Span | None) -> str:
 def _yearly(words: Words, rule: Rule, start: Span | None) -> str:
     if start is None:
         return ""
-    months = rule.months or ((start.start.month,) if not rule.weekdays else ())
-    if not rule.weekdays and not rule.positions:
-        numbers = rule.month_days or (start.start.day,)
+    months = rule.by_month or ((start.start.month,) if not rule.by_day else ())
+    if not rule.by_day and not rule.by_set_pos:
+        numbers = rule.by_month_day or (start.start.day,)
         if min(numbers) < 1 or max(numbers) > 31 or not all(1 <= month <= 12 for month in months):
             return ""
         dates = words.list([_day_and_month(words, month, day) for month in months for day in numbers][:12])
@@ -173,35 +129,35 @@ def _yearly(words: Words, rule: Rule, start: Span | None) -> str:
 
 
 def _only_in(words: Words, rule: Rule, sentence: str) -> str:
-    if not rule.months or not sentence:
+    if not rule.by_month or not sentence:
         return sentence
-    return words.say("{rule}, only in {months}", rule=sentence, months=_month_names(words, rule.months))
+    return words.say("{rule}, only in {months}", rule=sentence, months=_month_names(words, rule.by_month))
 
 
 def _days_of_month(words: Words, rule: Rule, start: Span | None) -> str:
     """Return the days of a month that a rule names, as a list, or "" where they have no simple name."""
-    weekdays = rule.weekdays
-    if rule.month_days and weekdays:
+    weekdays = rule.by_day
+    if rule.by_month_day and weekdays:
         return ""
-    if weekdays and rule.positions:
-        if len(rule.positions) != 1 or any(ordinal for ordinal, _ in weekdays):
+    if weekdays and rule.by_set_pos:
+        if len(rule.by_set_pos) != 1 or any(ordinal for ordinal, _ in weekdays):
             return ""
-        position = rule.positions[0]
+        position = rule.by_set_pos[0]
         if len({day for _, day in weekdays}) == 1:
             weekdays = ((position, weekdays[0][1]),)
-        elif {_WEEKDAYS[day] for _, day in weekdays} == _WORKING_DAYS and position in (1, -1):
+        elif {day for _, day in weekdays} == _WORKING_DAYS and position in (1, -1):
             return words.say("the first working day") if position == 1 else words.say("the last working day")
         elif len({day for _, day in weekdays}) == 7:
             return _month_day(words, position)
         else:
             return ""
-    elif rule.positions:
+    elif rule.by_set_pos:
         return ""
     if weekdays:
         if not all(ordinal in _ORDINALS for ordinal, _ in weekdays):
             return ""
         return words.list([_nth_weekday(words, ordinal, day) for ordinal, day in weekdays])
-    numbers = rule.month_days or ((start.start.day,) if start else ())
+    numbers = rule.by_month_day or ((start.start.day,) if start else ())
     return words.list([_month_day(words, number) for number in numbers]) if numbers else ""
 
 

@@ -21,7 +21,7 @@ ROLES: dict[str, str] = {
 
 
 def render_rows(words: Words, facts: EventFacts, zone: str | None, *, brief: bool) -> Iterable[Row]:
-    """Return when, where and how to join; unless `brief` also how it repeats, what it is about and what is attached."""
+    """Return when, how often, where and whose; unless `brief` also how to join, what it is about and so on."""
     if facts.span is not None:
         yield _row(words, mark("When"), render_span(words, facts.span))
         yield _row(words, mark("In your time zone"), render_for_reader(words, facts.span, zone))
@@ -32,8 +32,9 @@ def render_rows(words: Words, facts: EventFacts, zone: str | None, *, brief: boo
         yield _row(words, mark("Not on"), render_dates(words, facts.excluded))
         yield _row(words, mark("Also on"), render_dates(words, facts.extra))
     yield _row(words, mark("Where"), facts.location)
-    yield Row(words.label("Join"), tuple(_pressable(join) for join in facts.joins))
-    yield Row(words.label("Link"), (Line(facts.url, facts.url),) if facts.url else ())
+    if not brief:
+        yield Row(words.label("Join"), tuple(_pressable(join) for join in facts.joins))
+        yield Row(words.label("Link"), (Line(facts.url, facts.url),) if facts.url else ())
     if facts.organizer is not None:
         yield _row(words, mark("Organizer"), _person(words, facts.organizer))
     if not brief:
