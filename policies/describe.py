@@ -105,7 +105,7 @@ def _without_none(hint: Any) -> Any:
 
 def _option_doc(field: Field[Any], hint: Any) -> OptionDoc:
     said = field.metadata
-    absent = field.default in (None, Path(), "") and bool(said.get("derived") or said.get("example"))
+    absent = field.default in (None, Path()) or (field.default == "" and bool(said.get("example")))
     return OptionDoc(
         name=field_key(field),
         kind=_kind(hint),

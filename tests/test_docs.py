@@ -25,7 +25,7 @@ def name(path: Path) -> str:
 
 @pytest.mark.parametrize("page", GENERATED)
 def test_generated_pages_are_fresh(page: str) -> None:
-    path = ROOT / "docs" / page
+    path = ROOT / page
     assert path.read_text() == GENERATED[page]().rstrip("\n") + "\n", "run `make docs`"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gateway.cli.main import NOUNS
 from gateway.config.options import Config
+from gateway.config.sample import build_default_policy
 from gateway.replies import BUG, REPLIES
 from policies.catalogue import POLICIES
 from policies.describe import OptionDoc, TableDoc, describe
@@ -38,7 +39,7 @@ def rows(head: tuple[str, ...], body: Iterable[tuple[str, ...]]) -> str:
 
 
 def option_row(option: OptionDoc) -> tuple[str, ...]:
-    default = f"`{option.default}`" if option.default else option.derived or "none"
+    default = option.derived or (f"`{option.default}`" if option.default else "none")
     help_text = f"{option.help} {sentence(option.bounds) if option.bounds else ''}".strip()
     mark = " Can be changed at run time." if option.run_time else ""
     return f"`{option.name}`", cell(option.kind), cell(default), cell(help_text + mark)
@@ -235,23 +236,23 @@ def standards() -> str:
 
 
 GENERATED: dict[str, Callable[[], str]] = {
-    "configuration.md": configuration,
-    "policies.md": policies,
-    "commands.md": commands,
-    "metrics.md": metrics,
-    "errors.md": errors,
-    "standards.md": standards,
+    "policies/files/default.toml": build_default_policy,
+    "docs/configuration.md": configuration,
+    "docs/policies.md": policies,
+    "docs/commands.md": commands,
+    "docs/metrics.md": metrics,
+    "docs/errors.md": errors,
+    "docs/standards.md": standards,
 }
 
 
 def write() -> None:
     """Write every generated page that changed."""
-    (ROOT / "docs").mkdir(exist_ok=True)
     for name, build in GENERATED.items():
-        path, text = ROOT / "docs" / name, build().rstrip("\n") + "\n"
+        path, text = ROOT / name, build().rstrip("\n") + "\n"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
-            print(f"wrote docs/{name}")
+            print(f"wrote {name}")
 
 
 if __name__ == "__main__":
