@@ -26,8 +26,3 @@ def _policy(module: ModuleType) -> Policy:
 POLICIES: tuple[Policy, ...] = tuple(
     map(_policy, (external_recipients, limits, notify, rsvp, alarms, retry, retention))
 )
-
-
-def find_rule(rule_id: str) -> tuple[Policy, Rule] | None:
-    """Return the rule of an id and the policy that it belongs to, or None."""
-    return next(((policy, rule) for policy in POLICIES for rule in policy.rules if rule.id == rule_id), None)

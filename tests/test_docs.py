@@ -9,6 +9,7 @@ import pytest
 from gateway.cli.main import NOUNS
 from gateway.config import parse_config
 from tests.support.docs import GENERATED, ROOT, nouns, verbs
+from tests.support.rules import found_rules
 
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(page for top in ("docs", "contrib", "policies") for page in (ROOT / top).rglob("*.md"))]
@@ -66,3 +67,7 @@ def test_commands_that_are_named_exist(page: Path) -> None:
 def test_the_readme_is_short() -> None:
     readme = ROOT / "README.md"
     assert not readme.exists() or len(readme.read_text().splitlines()) <= 150
+
+
+def test_every_rule_says_what_it_means() -> None:
+    assert [rule for rule, texts in found_rules().items() if not texts] == [], "see tests/support/rules.py"

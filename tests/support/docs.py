@@ -16,6 +16,7 @@ from gateway.config.sample import build_default_policy
 from gateway.replies import BUG, REPLIES
 from policies.catalogue import POLICIES
 from policies.describe import OptionDoc, TableDoc, describe
+from tests.support.rules import build_rules, found_rules
 from tests.support.standards import TITLES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +101,24 @@ def policies() -> str:
         if policy.rules:
             parts += [rows(("rule", "meaning"), ((f"`{r.id}`", cell(r.meaning)) for r in policy.rules)), "\n"]
     return "".join(parts)
+
+
+# rules.md
+
+
+def rules() -> str:
+    head = (
+        "# Rules\n\nEvery rule id that can stand in the journal, in the log, in a mail's `X-iMIP-Gateway` header, in\n"
+        "`schedulingOutcome`. `imip-gateway policy explain ID` tells the same, with present values. For the engine and\n"
+        "the flows, the sentences are those that people see; … is filled in.\n\n"
+    )
+    body = {}
+    for policy in POLICIES:
+        where = f"[{policy.name}](policies.md#policy{policy.name})"
+        body |= {rule.id: (rule.meaning, where) for rule in policy.rules}
+    body |= {rule: (" / ".join(texts), "engine") for rule, texts in found_rules().items()}
+    listed = ((f"`{rule}`", cell(meaning), where) for rule, (meaning, where) in sorted(body.items()))
+    return NOTE + head + rows(("rule", "meaning", "decided by"), listed)
 
 
 # commands.md
@@ -239,6 +258,8 @@ GENERATED: dict[str, Callable[[], str]] = {
     "policies/files/default.toml": build_default_policy,
     "docs/configuration.md": configuration,
     "docs/policies.md": policies,
+    "gateway/cli/rules.toml": build_rules,
+    "docs/rules.md": rules,
     "docs/commands.md": commands,
     "docs/metrics.md": metrics,
     "docs/errors.md": errors,

@@ -81,9 +81,11 @@ def test_a_change_that_is_no_longer_understood_is_told(file: Path, capsys: pytes
 
 def test_every_rule_is_listed_and_can_be_explained(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rules = document(capsys, "policy", "list")["rules"]
-    assert {"limit.recipients", "rsvp.over", "retry.given-up"} <= {rule["id"] for rule in rules}
+    assert {"limit.recipients", "rsvp.over", "retry.given-up", "object.no-uid"} <= {rule["id"] for rule in rules}
     assert main(["policy", "explain", "rsvp.over"]) == 0
     assert "policy.rsvp.answer_until = " in capsys.readouterr().out
+    assert main(["policy", "explain", "object.no-uid"]) == 0
+    assert "no UID" in capsys.readouterr().out
 
 
 def test_an_unknown_rule_is_an_error(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
