@@ -109,7 +109,7 @@ def policies() -> str:
 def rules() -> str:
     head = (
         "# Rules\n\nEvery rule id that can stand in the journal, in the log, in a mail's `X-iMIP-Gateway` header, in\n"
-        "`schedulingOutcome`. `imip-gateway policy explain ID` tells the same, with present values. For the engine and\n"
+        "`schedulingOutcome`. `imip-gateway policy explain ID` tells the same, with values. For the engine and\n"
         "the flows, the sentences are those that people see; … is filled in.\n\n"
     )
     body = {}
