@@ -9,6 +9,7 @@ import asyncio
 import os
 import sys
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from gateway.config import LoadedConfig, load
 from gateway.config.sample import EffectiveValue, effective_values
 from gateway.errors import Deferred
 
-RUN_TIME = "database (changed at run time)"
+DATABASE = "database"
 
 
 def values_in_force(args: argparse.Namespace) -> list[EffectiveValue]:
@@ -28,17 +29,27 @@ def values_in_force(args: argparse.Namespace) -> list[EffectiveValue]:
 
 
 def _with_overrides(loaded: LoadedConfig) -> LoadedConfig:
+    if not _exists(loaded.config.store.url):
+        return loaded
     try:
-        overrides = asyncio.run(_overrides(loaded.config.store.url)) if _exists(loaded.config.store.url) else {}
+        overrides, changes = asyncio.run(_overrides(loaded.config.store.url))
     except Deferred as error:
         print(f"imip-gateway: {error.public}; what was changed at run time is not shown", file=sys.stderr)
         return loaded
-    reading = loaded.config.policy.with_overrides(overrides, RUN_TIME)
+    reading = loaded.config.policy.with_overrides(overrides, DATABASE)
     for fault in reading.faults:
         print(f"imip-gateway: {fault}", file=sys.stderr)
-    changed = {f"policy.{key}": origin for key, origin in reading.origins.items() if origin == RUN_TIME}
+    changed = {
+        f"policy.{key}": _told(changes.get(f"policy.{key}"))
+        for key, origin in reading.origins.items()
+        if origin == DATABASE
+    }
     config = replace(loaded.config, policy=reading.value)
     return LoadedConfig(config, {**loaded.origins, **changed}, loaded.file)
+
+
+def _told(change: tuple[str, datetime] | None) -> str:
+    return f"{DATABASE}, changed by {change[0]} at {change[1]:%Y-%m-%dT%H:%M:%SZ}" if change else DATABASE
 
 
 def _exists(url: str) -> bool:
@@ -47,11 +58,11 @@ def _exists(url: str) -> bool:
     return not scheme.startswith("sqlite") or Path(path).is_file()
 
 
-async def _overrides(url: str) -> dict[str, Any]:
+async def _overrides(url: str) -> tuple[dict[str, Any], dict[str, tuple[str, datetime]]]:
     from gateway.store.engine import open_store  # half of the time that the command takes; often there is no database
 
     store = open_store(url)
     try:
-        return await store.read(lambda unit: unit.settings.policy_overrides())
+        return await store.read(lambda unit: (unit.settings.policy_overrides(), unit.settings.changes()))
     finally:
         await store.close()

@@ -24,6 +24,11 @@ class RuntimeSettings:
         """Return what was changed of the policies, by their names below `policy.`."""
         return {n.removeprefix("policy."): value for n, value in self.all().items() if n.startswith("policy.")}
 
+    def changes(self) -> dict[str, tuple[str, datetime]]:
+        """Return by whom and when each was changed."""
+        rows = self._connection.execute(sa.select(schema.runtime_settings))
+        return {row.name: (row.changed_by, row.changed_at) for row in rows}
+
     def put(self, name: str, value: Any, *, by: str, at: datetime) -> None:
         row = {"name": name, "value": value, "changed_by": by, "changed_at": at}
         upsert(self._connection, schema.runtime_settings, row)

@@ -68,7 +68,7 @@ def test_only_what_is_asked_for(file: Path, capsys: pytest.CaptureFixture[str]) 
 def test_a_change_at_run_time_wins_and_is_marked(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     change_at_run_time(file, "policy.scheduling.max_recipients", 7)
     shown = document(capsys, "config", "show")["policy.scheduling.max_recipients"]
-    assert shown == {"value": "7", "origin": "database (changed at run time)"}
+    assert shown == {"value": "7", "origin": "database, changed by admin at 2026-11-23T00:00:00Z"}
     explained = document(capsys, "policy", "explain", "limit.recipients")
     assert explained["settings"]["policy.scheduling.max_recipients"] == shown
 
