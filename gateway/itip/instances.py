@@ -249,7 +249,7 @@ class Series:
         if self.start is None:
             return
         for rule in self.rules:
-            until, reach = self._until(rule), 40 * _DAY * rule.interval * (12 if rule.freq is Freq.YEARLY else 1)
+            until, reach = self.until_wall(rule), 40 * _DAY * rule.interval * (12 if rule.freq is Freq.YEARLY else 1)
             budget, start = Budget(), self.start.wall
             while True:
                 after = start if until is None or rule.count is not None else max(start, until - reach)
@@ -303,11 +303,11 @@ class Series:
     def _rule_walls(self, rule: Rule, after: datetime, before: datetime | None, budget: Budget) -> Iterator[datetime]:
         if self.start is None:
             return iter(())
-        ends = [end for end in (self._until(rule), before) if end is not None]
+        ends = [end for end in (self.until_wall(rule), before) if end is not None]
         return walk(rule, self.start.wall, after=after, before=min(ends, default=None), budget=budget)
 
-    def _until(self, rule: Rule) -> datetime | None:
-        """UNTIL as wall time of the series (RFC 5545 §3.3.10)."""
+    def until_wall(self, rule: Rule) -> datetime | None:
+        """Return UNTIL as wall time of the series (RFC 5545 §3.3.10)."""
         if rule.until is None or self.start is None:
             return None
         if rule.until.kind is Kind.UTC and self.start.kind is Kind.ZONED:

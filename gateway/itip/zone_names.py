@@ -165,3 +165,18 @@ def _keep_the_same_time(zone: ZoneInfo, rules: RuleZone, year: int) -> bool:
             return False
         before = after
     return True
+
+
+def zone_identity(zone: tzinfo, year: int) -> tuple[timedelta | None, ...]:
+    """Return what makes two zones one for a meeting that goes on: the offsets they keep in a year and the next."""
+    year = min(max(year, 1), 9998)
+    return _identity(zone, year) if isinstance(zone, RuleZone) else _known_identity(zone, year)
+
+
+@lru_cache(maxsize=256)
+def _known_identity(zone: tzinfo, year: int) -> tuple[timedelta | None, ...]:
+    return _identity(zone, year)
+
+
+def _identity(zone: tzinfo, year: int) -> tuple[timedelta | None, ...]:
+    return tuple(zone.utcoffset(wall.replace(tzinfo=zone)) for wall in (*_samples(year), *_samples(year + 1)))

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What has changed for a person: properties in canonical form, compared and named (RFC 5546 §2.1.4).
+
+Order, folding, DURATION against DTEND, INTERVAL=1, the order of BYDAY, an equal instant in another spelling: never a
+change. 10:00 in Berlin against 10:00 in New York: a change. Who answered what is not compared here at all.
+"""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from gateway.errors import Refused
+from gateway.itip.address import normal_address
+from gateway.itip.instances import MASTER, InstanceKey, Series
+from gateway.itip.model import FieldChange
+from gateway.itip.recurrence import Freq, Rule, parse_rule
+from gateway.itip.spans import Span, read_span
+from gateway.itip.tree import Component, Prop
+from gateway.itip.values import Kind, Moment, moment_prop
+from gateway.itip.zone_names import zone_identity
+
+#: What makes SEQUENCE rise whatever else is configured (RFC 5546 §2.1.4).
+RESCHEDULING = ("DTSTART", "DTEND", "DUE", "RRULE", "RDATE", "EXDATE", "STATUS")
+_ENDS = frozenset({"DTEND", "DURATION", "DUE"})
+_DEFAULT_STATUS = {"VEVENT": "CONFIRMED", "VTODO": "NEEDS-ACTION"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A property as it is compared, and as it is shown."""
+
+    canonical: Hashable
+    text: str
+
+
+Facts = dict[str, Fact]
+
+
+def read_facts(component: Component, series: Series, key: InstanceKey, names: Iterable[str]) -> Facts:
+    """Return the facts of a component that are among `names`; a value that cannot be read is compared as written."""
+    wanted = set(names)
+    facts = _time_facts(component, series, key, wanted)
+    lines: dict[str, list[Prop]] = {}
+    for item in component.items:
+        if item.name in wanted and isinstance(item, Prop):
+            lines.setdefault(item.name, []).append(item)
+    if "STATUS" in wanted:
+        facts["STATUS"] = _status(component, lines.pop("STATUS", []))
+    for name, found in lines.items():
+        if name in _ENDS or name == "DTSTART":
+            continue
+        fact = _READERS.get(name, _plain)(found, series, key)
+        if fact is not None:
+            facts[name] = fact
+    return facts
+
+
+def diff_facts(old: Facts, new: Facts, recurrence_id: str) -> tuple[FieldChange, ...]:
+    """Return what differs between two sets of facts, old beside new."""
+    changes = []
+    for name in dict.fromkeys((*old, *new)):
+        before, after = old.get(name), new.get(name)
+        if (before and before.canonical) != (after and after.canonical):
+            changes.append(FieldChange(name, _shown(before), _shown(after), recurrence_id))
+    return tuple(changes)
+
+
+def _shown(fact: Fact | None) -> str | None:
+    return None if fact is None else fact.text
+
+
+def same_octets(old: Component, new: Component) -> bool:
+    """Whether two components were read from the same octets, so that nothing need be compared."""
+    return len(old.items) == len(new.items) and all(
+        first is second
+        or (isinstance(first, Prop) and isinstance(second, Prop) and first.raw is not None and first.raw == second.raw)
+        for first, second in zip(old.items, new.items, strict=True)
+    )
+
+
+def _time_facts(component: Component, series: Series, key: InstanceKey, wanted: set[str]) -> Facts:
+    facts: Facts = {}
+    try:
+        original = series.moment_of(key) if key != MASTER else None
+        span = read_span(component, series.zones, start=original)
+    except Refused:
+        for name in sorted((_ENDS | {"DTSTART"}) & wanted):
+            line = component.first(name)
+            if line is not None:
+                facts[name] = Fact(("unread", line.value), line.value)
+        return facts
+    if "DTSTART" in wanted and (component.first("DTSTART") is not None or key != MASTER):
+        facts["DTSTART"] = Fact(_start(span, series, key), line_text(moment_prop("DTSTART", span.start)))
+    if wanted & _ENDS:
+        name = "DUE" if component.name == "VTODO" else "DTEND"
+        facts[name] = Fact(_instant(span.end, series), line_text(moment_prop(name, span.end)))
+    return facts
+
+
+def _start(span: Span, series: Series, key: InstanceKey) -> Hashable:
+    """Of a series that goes on, the zone counts beside the instant: it says when the next ones are."""
+    if key != MASTER or span.start.kind is not Kind.ZONED or not series.is_recurring:
+        if key == MASTER and span.start.kind is Kind.UTC and series.is_recurring:
+            return _instant(span.start, series), zone_identity(UTC, span.start.wall.year)
+        return _instant(span.start, series)
+    zone = series.zones.zone(span.start.tzid).tzinfo
+    return _instant(span.start, series), zone_identity(zone, span.start.wall.year)
+
+
+def _instant(moment: Moment, series: Series) -> Hashable:
+    if moment.kind in (Kind.DATE, Kind.FLOATING):
+        return moment.kind, moment.wall
+    return series.zones.utc(moment)
+
+
+def _status(component: Component, lines: list[Prop]) -> Fact:
+    status = lines[0].value.strip().upper() if lines else _DEFAULT_STATUS.get(component.name, "")
+    return Fact(status, status)
+
+
+def _text(lines: list[Prop], series: Series, key: InstanceKey) -> Fact | None:
+    text = lines[0].text.replace("\r\n", "\n").strip()
+    return Fact(text, lines[0].value) if text else None
+
+
+def _organizer(lines: list[Prop], series: Series, key: InstanceKey) -> Fact | None:
+    return Fact(normal_address(lines[0].value), lines[0].value)
+
+
+def _plain(lines: list[Prop], series: Series, key: InstanceKey) -> Fact | None:
+    values = sorted(value for line in lines if (value := line.value.strip()))
+    return Fact(tuple(values), ",".join(values)) if values else None
+
+
+def _rules(lines: list[Prop], series: Series, key: InstanceKey) -> Fact | None:
+    if key != MASTER:
+        return None
+    rules: set[Hashable] = set()
+    for line in lines:
+        try:
+            rules.add(normal_rule(parse_rule(line.value), series))
+        except Refused:
+            if line.value.strip():
+                rules.add(line.value.strip().upper())
+    return Fact(frozenset(rules), "\n".join(line.value for line in lines)) if rules else None
+
+
+def _rdates(lines: list[Prop], series: Series, key: InstanceKey) -> Fact | None:
+    return _keys(series, series.extra, "RDATE") if key == MASTER else None
+
+
+def _exdates(lines: list[Prop], series: Series, key: InstanceKey) -> Fact | None:
+    return _keys(series, series.excluded, "EXDATE") if key == MASTER else None
+
+
+def _keys(series: Series, keys: frozenset[InstanceKey], name: str) -> Fact | None:
+    return Fact(keys, line_text(series.line_for(name, *sorted(keys)))) if keys else None
+
+
+_READERS = {
+    "RRULE": _rules,
+    "RDATE": _rdates,
+    "EXDATE": _exdates,
+    "SUMMARY": _text,
+    "LOCATION": _text,
+    "DESCRIPTION": _text,
+    "ORGANIZER": _organizer,
+}
+
+
+def normal_rule(rule: Rule, series: Series) -> Rule:
+    """Return a rule without what DTSTART or the defaults say anyway, UNTIL as wall time of the series."""
+    until = series.until_wall(rule)
+    rule = replace(rule, until=None if until is None else Moment(until, Kind.FLOATING))
+    if series.start is None:
+        return rule
+    wall: datetime = series.start.wall
+    others = rule.by_year_day or rule.by_week_no or rule.by_set_pos
+    if not others and rule.freq is Freq.WEEKLY and not rule.by_month_day and rule.by_day == ((0, wall.weekday()),):
+        rule = replace(rule, by_day=())
+    implied = rule.freq is Freq.MONTHLY or (rule.freq is Freq.YEARLY and rule.by_month == (wall.month,))
+    if not others and implied and not rule.by_day and rule.by_month_day == (wall.day,):
+        rule = replace(rule, by_month_day=())
+    if not others and rule.freq is Freq.YEARLY and not (rule.by_day or rule.by_month_day):
+        rule = replace(rule, by_month=() if rule.by_month == (wall.month,) else rule.by_month)
+    if rule.freq < Freq.HOURLY:
+        rule = replace(
+            rule,
+            by_hour=() if rule.by_hour == (wall.hour,) else rule.by_hour,
+            by_minute=() if rule.by_minute == (wall.minute,) else rule.by_minute,
+            by_second=() if rule.by_second == (wall.second,) else rule.by_second,
+        )
+    weeks_matter = rule.by_week_no or (rule.freq is Freq.WEEKLY and rule.interval > 1 and len(rule.by_day) > 1)
+    return rule if weeks_matter else replace(rule, wkst=0)
+
+
+def line_text(prop: Prop) -> str:
+    """Return a line without its name: `;TZID=Europe/Rome:20261103T100000`, or the bare value without parameters."""
+    if not prop.params:
+        return prop.value
+    params = "".join(
+        f';{name}="{value}"' if _special(value) else f";{name}={value}" for name, (value, *_) in prop.params
+    )
+    return f"{params}:{prop.value}"
+
+
+def _special(value: str) -> bool:
+    return any(char in value for char in ':;,"')

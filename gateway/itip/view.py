@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a recipient may see of a component, method by method (RFC 5546 §3.2, RFC 6638 §3.2.6).
+
+Only properties that say something about the meeting go out: alarms, colours, categories, free-busy marks, extensions
+and our own parameters are the user's business. A guest learns only of occurrences they are on and, where so asked, of
+no other guest.
+"""
+
+from collections.abc import Iterable
+
+from gateway.itip.instances import MASTER, InstanceKey, Series
+from gateway.itip.model import Partstat
+from gateway.itip.objects import read_party
+from gateway.itip.tree import Component, Prop
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: What is sent of an event or task. Anything else, known or not, stays at home.
+SENT = _names(
+    "ATTACH ATTENDEE CLASS COMMENT COMPLETED CONFERENCE CONTACT CREATED DESCRIPTION DTEND DTSTAMP DTSTART DUE DURATION "
+    "EXDATE EXRULE GEO IMAGE LAST-MODIFIED LOCATION ORGANIZER PERCENT-COMPLETE PRIORITY RDATE RECURRENCE-ID RELATED-TO "
+    "RESOURCES RRULE SEQUENCE STATUS SUMMARY UID URL X-ALT-DESC X-MICROSOFT-CDO-ALLDAYEVENT "
+    "X-MICROSOFT-DISALLOW-COUNTER"
+)
+#: What a cancellation says: enough to find the event and to tell a person which it was (RFC 5546 §3.2.5).
+CANCELLED = _names(
+    "ATTENDEE DTEND DTSTAMP DTSTART DUE DURATION EXDATE LOCATION ORGANIZER RDATE RECURRENCE-ID RRULE SEQUENCE SUMMARY "
+    "UID"
+)
+#: What an answer repeats of the event (RFC 5546 §3.2.3); Google ignores answers that repeat less.
+ANSWERED = _names(
+    "COMPLETED DTEND DTSTAMP DTSTART DUE DURATION LOCATION ORGANIZER PERCENT-COMPLETE RECURRENCE-ID SEQUENCE SUMMARY "
+    "UID"
+)
+_RECURRENCE = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE"})
+_PARAMS = _names("CN CUTYPE DELEGATED-FROM DELEGATED-TO DIR EMAIL LANGUAGE MEMBER PARTSTAT ROLE RSVP SENT-BY")
+ORGANIZER_PARAMS = _names("CN DIR EMAIL LANGUAGE SENT-BY")
+_ROOMS = ("ROOM", "RESOURCE")
+
+
+def request_component(
+    component: Component,
+    series: Series,
+    key: InstanceKey,
+    *,
+    master: Component | None,
+    hidden_from: Iterable[InstanceKey] = (),
+    only: str | None = None,
+) -> Component:
+    """Return a component as an invitation to it shows it.
+
+    `hidden_from` are the occurrences that the recipient is not on: they become EXDATEs. With `only`, that person is the
+    only attendee who is shown (JMAP hideAttendees).
+    """
+    items: list[Prop | Component] = []
+    for item in component.items:
+        if isinstance(item, Prop) and item.name in SENT and not (key != MASTER and item.name in _RECURRENCE):
+            line = _shown_line(item, series, key, only)
+            if line is not None:
+                items.append(line)
+    if key == MASTER:
+        items += _exdates(component, series, hidden_from)
+    items += _needed_lines(component, master, {item.name for item in items})
+    return Component(component.name, items)
+
+
+def _shown_line(line: Prop, series: Series, key: InstanceKey, only: str | None) -> Prop | None:
+    """A line as it is sent, None for one that is not."""
+    if line.name == "ATTENDEE":
+        return None if only is not None and read_party(line).address != only else invited(line)
+    if line.name == "ORGANIZER":
+        return clean(line, ORGANIZER_PARAMS)
+    if line.name == "RECURRENCE-ID":
+        return _recurrence_id(line, series, key)
+    return None if line.name in ("EXDATE", "SEQUENCE", "DTSTAMP") else line
+
+
+def _needed_lines(component: Component, master: Component | None, present: set[str]) -> list[Prop]:
+    """What receivers count on (RFC 5546 §3.2.2 and interop §2.2) and the calendar leaves out."""
+    lines: list[Prop] = []
+    for name in ("UID", "ORGANIZER"):
+        line = None if master is None or name in present else master.first(name)
+        if line is not None:
+            lines.append(clean(line, ORGANIZER_PARAMS) if name == "ORGANIZER" else line)
+    if "SUMMARY" not in present:
+        lines.append(Prop("SUMMARY", ""))
+    if component.name == "VEVENT":
+        if "STATUS" not in present:
+            lines.append(Prop("STATUS", "CONFIRMED"))
+        lines.append(Prop("TRANSP", "OPAQUE"))  # the organizer's own is theirs; absent means the same
+    elif component.name == "VTODO" and "PRIORITY" not in present:
+        lines.append(Prop("PRIORITY", "0"))  # RFC 5546 §3.4.2 asks for one
+    return lines
+
+
+def cancel_component(
+    component: Component,
+    series: Series,
+    key: InstanceKey,
+    *,
+    master: Component | None,
+    only: str | None = None,
+    for_everybody: bool = True,
+) -> Component:
+    """Return a component as its cancellation names it.
+
+    STATUS:CANCELLED says that it is off for everybody, so a person who is merely no longer invited is not told
+    so (RFC 5546 §3.2.5).
+    """
+    items: list[Prop | Component] = []
+    present = set()
+    for item in component.items:
+        if isinstance(item, Prop) and item.name in CANCELLED and not (key != MASTER and item.name in _RECURRENCE):
+            if item.name == "ATTENDEE":
+                if only is None or read_party(item).address == only:
+                    items.append(clean(item, _PARAMS).without_params("RSVP"))
+            elif item.name == "ORGANIZER":
+                items.append(clean(item, ORGANIZER_PARAMS))
+            elif item.name == "RECURRENCE-ID":
+                items.append(_recurrence_id(item, series, key))
+            elif item.name not in ("SEQUENCE", "DTSTAMP"):
+                items.append(item)
+            present.add(item.name)
+    for name in ("UID", "ORGANIZER", "SUMMARY"):
+        line = None if master is None or name in present else master.first(name)
+        if line is not None:
+            items.append(clean(line, ORGANIZER_PARAMS) if name == "ORGANIZER" else line)
+    if for_everybody:
+        items.append(Prop("STATUS", "CANCELLED"))
+    return Component(component.name, items)
+
+
+def reply_component(
+    component: Component, attendee: Prop, *, organizer: Prop, master: Component | None, comments: Iterable[Prop] = ()
+) -> Component:
+    """Return a component as an answer repeats it: one ATTENDEE, the organizer as received (RFC 5546 §3.2.3)."""
+    names = ANSWERED | {"STATUS"} if component.name == "VTODO" else ANSWERED
+    items: list[Prop | Component] = []
+    for item in component.items:
+        if isinstance(item, Prop) and item.name in names and item.name not in ("ORGANIZER", "SEQUENCE", "DTSTAMP"):
+            items.append(item)
+    present = {item.name for item in items}
+    for name in ("UID", "SUMMARY"):
+        line = None if master is None or name in present else master.first(name)
+        if line is not None:
+            items.append(line)
+    items += [clean(organizer, ORGANIZER_PARAMS), answered(attendee), *comments]
+    return Component(component.name, items)
+
+
+def stamped(component: Component, sequence: int, dtstamp: str) -> Component:
+    """Return a component with SEQUENCE, written even when 0, and DTSTAMP, in front of the rest."""
+    rest = (item for item in component.items if item.name not in ("SEQUENCE", "DTSTAMP"))
+    return Component(component.name, (Prop("DTSTAMP", dtstamp), Prop("SEQUENCE", str(sequence)), *rest))
+
+
+def invited(line: Prop) -> Prop:
+    """Return an ATTENDEE as an invitation names them: PARTSTAT written, RSVP=TRUE for who has not answered.
+
+    Apple and Google show no buttons without RSVP; robots of rooms answer only to RSVP=TRUE. A FALSE that the
+    organizer wrote is kept.
+    """
+    line = clean(line, _PARAMS)
+    partstat = line.param("PARTSTAT")
+    if partstat is None:
+        line = line.with_param("PARTSTAT", Partstat.NEEDS_ACTION)
+    waiting = partstat is None or partstat.upper() == Partstat.NEEDS_ACTION
+    is_room = (line.param("CUTYPE") or "").upper() in _ROOMS
+    if (waiting and line.param("RSVP") is None) or (is_room and line.param("RSVP") != "TRUE"):
+        line = line.with_param("RSVP", "TRUE")
+    return line
+
+
+def answered(line: Prop) -> Prop:
+    """Return an ATTENDEE as their own answer names them."""
+    line = clean(line, _PARAMS).without_params("RSVP")
+    return line if line.param("PARTSTAT") else line.with_param("PARTSTAT", Partstat.NEEDS_ACTION)
+
+
+def clean(line: Prop, kept: frozenset[str] = _PARAMS) -> Prop:
+    """Return a line with only the parameters that may leave the house (RFC 6638 §7: SCHEDULE-* never does)."""
+    if all(name in kept for name, _ in line.params):
+        return line
+    return Prop(line.name, line.value, tuple((name, values) for name, values in line.params if name in kept))
+
+
+def _recurrence_id(line: Prop, series: Series, key: InstanceKey) -> Prop:
+    """RECURRENCE-ID in the master's type and zone, whatever the client wrote (RFC 5545 §3.8.4.4)."""
+    written = series.line_for("RECURRENCE-ID", key)
+    ranged = line.param("RANGE")
+    return written.with_param("RANGE", ranged) if ranged else written
+
+
+def _exdates(master: Component, series: Series, hidden: Iterable[InstanceKey]) -> list[Prop]:
+    """One EXDATE a line, in the form of DTSTART: Exchange loses others."""
+    keys = sorted({*series.excluded, *hidden})
+    return [series.line_for("EXDATE", key) for key in keys]
