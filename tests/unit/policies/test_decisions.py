@@ -2,15 +2,21 @@
 """Runs the decision tables in tests/decisions: each case is one sentence of the specification."""
 
 import dataclasses
+import importlib
+import pkgutil
 import tomllib
+import typing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+import policies
 from policies import limits, notify, retry, rsvp
 from policies.catalogue import POLICIES
+from policies.describe import describe
+from policies.load import PolicySettings
 from policies.options import flat_layer, read
 from policies.scheduling import SchedulingSettings
 from policies.units import parse_duration
@@ -108,11 +114,23 @@ def test_every_rule_is_in_its_table_and_no_other(policy: Any) -> None:
 
 
 def test_rule_ids_are_unique_and_name_settings_that_exist() -> None:
-    from policies.describe import describe
-    from policies.load import PolicySettings
-
     keys = {f"{table.path}.{option.name}" for table in describe(PolicySettings) for option in table.options}
     rules = [rule for policy in POLICIES for rule in policy.rules]
     assert len({rule.id for rule in rules}) == len(rules)
     assert {key for rule in rules for key in rule.settings} - keys == set()
     assert all(dataclasses.is_dataclass(rule) and rule.meaning.endswith(".") for rule in rules)
+
+
+def test_every_policy_is_in_the_catalogue_and_its_settings_can_be_written() -> None:
+    """A new module with RULES joins `policies.catalogue`, one with settings joins `policies.load`."""
+    modules = [importlib.import_module(f"policies.{found.name}") for found in pkgutil.iter_modules(policies.__path__)]
+    with_rules = {module.__name__.rpartition(".")[2] for module in modules if getattr(module, "RULES", ())}
+    assert with_rules == {policy.name for policy in POLICIES}
+    declared = {
+        name
+        for module in modules
+        for name, found in vars(module).items()
+        if name.endswith("Settings") and dataclasses.is_dataclass(found) and found.__module__ == module.__name__
+    }
+    hints = typing.get_type_hints(PolicySettings).values()
+    assert declared - {"PolicySettings"} == {hint.__name__ for hint in hints if dataclasses.is_dataclass(hint)}
