@@ -15,6 +15,7 @@ from functools import cached_property
 from gateway.errors import Refused
 from gateway.itip.alarms import Absolute, Alarm, NoMail, Relative, parse_alarms
 from gateway.itip.instances import MASTER, Occurrence, Series
+from gateway.itip.spans import Span
 from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component
 from gateway.itip.values import Moment, parse_moment
@@ -40,6 +41,7 @@ class Firing:
     recurrence_id: str
     starts_at: datetime
     ends_at: datetime
+    span: Span
     component: Component
 
 
@@ -187,7 +189,8 @@ class AlarmPlan:
         return self._series.ends_after(ahead)
 
     def _firing(self, at: datetime, alarm: Alarm, number: int, occurrence: Occurrence, name: str) -> Firing:
-        return Firing(at, alarm, number, name, occurrence.start_at, occurrence.end_at, occurrence.component)
+        moved = occurrence
+        return Firing(at, alarm, number, name, moved.start_at, moved.end_at, moved.span, moved.component)
 
     def _name(self, occurrence: Occurrence) -> str:
         alone = not self._series.is_recurring and occurrence.component is self._master

@@ -36,7 +36,7 @@ class FiredAlarm:
     object_id: str
     recipient: str
     fire_at: datetime
-    outcome: str  # sent | skipped | missed
+    outcome: str  # sent | asked | skip | missed
     rule: str
     at: datetime
 
@@ -122,14 +122,17 @@ class Alarms:
         return tuple(dict.fromkeys(self._connection.execute(query).scalars()))
 
     def claim(self, account_id: str, now: datetime, limit: int = 100) -> tuple[Pace, tuple[PlannedAlarm, ...]]:
-        """Return an account's pace and its due alarms; nobody else fires them until this transaction ends."""
+        """Return an account's pace and its due alarms, and those that wait for the next mail whichever it is.
+
+        Nobody else fires them until this transaction ends.
+        """
         insert_new(self._connection, schema.alarm_pace, values(Pace(account_id)))
         pace_query = sa.select(schema.alarm_pace).where(schema.alarm_pace.c.account_id == account_id)
         pace = record(Pace, self._connection.execute(pace_query.with_for_update()).first()) or Pace(account_id)
         table = schema.alarms
         query = (
             sa.select(table)
-            .where(table.c.account_id == account_id, table.c.fire_at <= now)
+            .where(table.c.account_id == account_id, sa.or_(table.c.fire_at <= now, table.c.rule != ""))
             .order_by(table.c.fire_at, table.c.id)
             .limit(limit)
             .with_for_update()
@@ -160,6 +163,13 @@ class Alarms:
         query = sa.select(table).where(table.c.account_id == account_id)
         query = query.order_by(table.c.at.desc(), table.c.identity).limit(limit)
         return records(FiredAlarm, self._connection.execute(query))
+
+    def reached_since(self, account_id: str, at: datetime) -> frozenset[str]:
+        """Return every address that an account's alarms, or questions about them, went to since an instant."""
+        table = schema.fired
+        query = sa.select(table.c.recipient).where(table.c.account_id == account_id, table.c.at >= at)
+        query = query.where(table.c.outcome.in_(["sent", "asked"])).distinct()
+        return frozenset(self._connection.execute(query).scalars())
 
     def forget_fired_before(self, at: datetime) -> int:
         return self._connection.execute(sa.delete(schema.fired).where(schema.fired.c.at < at)).rowcount

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An alarm mail from the firing to the draft: the task's payload, and in whose name and with which links it goes.
+
+The payload holds what was decided and the event as it stood at that moment; building needs the store no more, and a
+later edit cannot change what was promised.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.flows.alarm_plans import Reader
+from gateway.flows.alarm_recipients import Reached
+from gateway.flows.context import Context
+from gateway.imip.build import AlarmFacts
+from gateway.imip.facts import Span
+from gateway.imip.presentation import Person
+from gateway.itip.firings import Firing
+from gateway.itip.timezones import Zones
+from gateway.itip.tree import Component, Prop, build_tree
+from gateway.itip.values import Kind, Moment
+from gateway.store.accounts import Account
+from gateway.store.objects import StoredObject
+from gateway.store.serials import lane
+from gateway.store.tasks import Task
+from gateway.store.unit import Unit
+
+ALARM_TASK = "CalendarAlarmEmail"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmWord:
+    """One firing that a mail tells of."""
+
+    item: StoredObject
+    reader: Reader
+    firing: Firing
+    is_late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmMail:
+    """An alarm mail as it was decided: `facts` of one or more events, for one recipient."""
+
+    to: str
+    is_own: bool
+    identity: str  # the firings it tells of: its Message-ID is made of them
+    facts: tuple[AlarmFacts, ...]
+
+
+def enqueue_alarm_mail(
+    unit: Unit, context: Context, account: Account, recipient: Reached, words: Sequence[AlarmWord], *, now: datetime
+) -> None:
+    """Owe one mail to one recipient in this transaction; the worker builds and sends it."""
+    first = min(words, key=lambda word: word.firing.starts_at)
+    said = sorted(words, key=lambda word: word.firing.starts_at)
+    payload = {
+        "to": recipient.address,
+        "is_own": recipient.is_own,
+        "identity": "\x1f".join(_identity(word) for word in said),
+        "alarms": [_built(word) for word in said],
+    }
+    unit.tasks.enqueue(
+        Task(
+            id=context.ids.row("tsk"),
+            kind=ALARM_TASK,
+            account_id=account.id,
+            object_id=first.item.id,
+            uid=first.item.uid,
+            lane=lane(account.id, "alarm", recipient.address),
+            payload=payload,
+            due_at=now,
+            created_at=now,
+        )
+    )
+
+
+def parse_alarm_mail(payload: Mapping[str, Any]) -> AlarmMail:
+    """Read what `enqueue_alarm_mail` wrote."""
+    return AlarmMail(
+        to=str(payload["to"]),
+        is_own=bool(payload["is_own"]),
+        identity=str(payload["identity"]),
+        facts=tuple(_facts(alarm) for alarm in payload["alarms"]),
+    )
+
+
+def alarm_author(unit: Unit, context: Context, account: Account) -> Person:
+    """Return who alarm mails of an account come from: the domain's choice, the instance's, the documented default."""
+    domain_name = account.address.rpartition("@")[2]
+    domain = unit.accounts.domain(domain_name)
+    own: Mapping[str, Any] = domain.settings if domain else {}
+    settings = context.policy(unit).alarms
+    address = own.get("alarm_from_email") or settings.from_email or f"calendar-notification@{domain_name}"
+    return Person(str(address), str(own.get("alarm_from_name") or settings.from_name))
+
+
+def _identity(word: AlarmWord) -> str:
+    firing = word.firing
+    return "/".join(
+        (word.item.uid, firing.recurrence_id, firing.alarm.id, firing.at.isoformat(), str(firing.repetition))
+    )
+
+
+def _built(word: AlarmWord) -> dict[str, Any]:
+    firing = word.firing
+    start, start_zone = _shown(firing.span.start, firing.starts_at, word.reader)
+    end, end_zone = _shown(firing.span.end, firing.ends_at, word.reader)
+    return {
+        "object": word.item.id,
+        "calendar": build_tree(_alone(firing.component)),
+        "recurrence_id": firing.recurrence_id,
+        "start": start.isoformat(),
+        "start_zone": start_zone,
+        "end": end.isoformat() if firing.ends_at > firing.starts_at else None,
+        "end_zone": end_zone,
+        "all_day": firing.span.start.is_date,
+        "summary": firing.alarm.summary,
+        "description": firing.alarm.description,
+        "fire_at": firing.at.isoformat(),
+        "is_late": word.is_late,
+    }
+
+
+def _alone(component: Component) -> Component:
+    """One component as a calendar, without alarms: the mail shows what it says, and sends none of it along."""
+    bare = component.without("VALARM")
+    return Component("VCALENDAR", (Prop("VERSION", "2.0"), bare))
+
+
+def _shown(moment: Moment, at: datetime, reader: Reader) -> tuple[datetime, str]:
+    """A moment as clock time with its zone: its own where the world knows it, else UTC; "" for floating and days."""
+    if moment.kind in (Kind.DATE, Kind.FLOATING):
+        return moment.wall, ""
+    iana = Zones(reader.calendar).zone(moment.tzid).iana if moment.kind is Kind.ZONED else None
+    return (moment.wall, iana) if iana else (at.astimezone(UTC).replace(tzinfo=None), "Etc/UTC")
+
+
+def _facts(alarm: Mapping[str, Any]) -> AlarmFacts:
+    start = _moment(alarm["start"], alarm["start_zone"])
+    end = _moment(alarm["end"], alarm["end_zone"]) if alarm["end"] else None
+    fire_at = datetime.fromisoformat(alarm["fire_at"])
+    return AlarmFacts(
+        calendar=alarm["calendar"],
+        recurrence_id=alarm["recurrence_id"],
+        span=Span(start, end, all_day=bool(alarm["all_day"])),
+        summary=alarm["summary"],
+        description=alarm["description"],
+        late_due_at=fire_at.astimezone(start.tzinfo or UTC) if alarm["is_late"] else None,
+    )
+
+
+def _moment(text: str, zone: str) -> datetime:
+    wall = datetime.fromisoformat(text)
+    return wall.replace(tzinfo=Zones().zone(zone).tzinfo) if zone else wall
