@@ -190,7 +190,7 @@ def _gather_due(
             due += (
                 _Due(item, reader, row, firing, _due_at(row, firing)) for firing in _firings(reader, row, now, settings)
             )
-    return due, touched
+    return sorted(due, key=lambda each: each.firing.at), touched
 
 
 def _firings(reader: Reader, row: PlannedAlarm, now: datetime, settings: AlarmSettings) -> Iterator[Firing]:
