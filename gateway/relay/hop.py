@@ -29,6 +29,7 @@ class Stage(StrEnum):
     RCPT = "rcpt"
     DATA = "data"
     DOT = "dot"  # after the end of data: the final word
+    OURS = "ours"  # never got there: the mail ended with us
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class NextHop:
         self.open_now += 1
         try:
             await _Dialog(self, reader, writer, self.connections).run()
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             self.open_now -= 1

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One bound address and the sessions behind it: who may come in, how many, and how they end when we stop."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.config.listeners import Address
+from gateway.errors import Misconfigured
+from gateway.metrics import Gauge
+from gateway.replies import REPLIES
+from gateway.smtp import answers
+from gateway.smtp.door import Door, Limits, Network, Visitor, is_within
+from gateway.smtp.protocol import Session
+
+_sessions = Gauge("smtp_sessions", "Open SMTP and LMTP sessions.")
+_BACKLOG = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Where and how a listener binds. `peers` None: anybody may come in."""
+
+    address: Address
+    peers: tuple[Network, ...] | None = None
+    tls: ssl.SSLContext | None = None
+    implicit_tls: bool = False
+    socket_mode: int = 0o660
+    reuse_port: bool = False  # several processes share the address, the kernel shares out the connections
+
+
+class SmtpListener:
+    """Serves one door on one address."""
+
+    def __init__(self, binding: Binding, door: Door, limits: Limits, *, hostname: str) -> None:
+        self._binding, self._door, self._limits, self._hostname = binding, door, limits, hostname
+        self._server: asyncio.Server | None = None
+        self._visitors: set[Visitor] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def address(self) -> str:
+        """The bound address: `127.0.0.1:10025` or `unix:/path`."""
+        if self._binding.address.path or self._server is None:
+            return str(self._binding.address)
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return str(Address(host=host, port=port))
+
+    async def start(self) -> None:
+        """Bind and serve.
+
+        Raises:
+            Misconfigured: where the address cannot be bound.
+        """
+        address, loop = self._binding.address, asyncio.get_running_loop()
+        implicit = self._binding.tls if self._binding.implicit_tls else None
+        try:
+            if address.path:
+                self._server = await loop.create_unix_server(
+                    self._session, sock=_unix_socket(address.path, self._binding.socket_mode), ssl=implicit
+                )
+            else:
+                self._server = await loop.create_server(
+                    self._session,
+                    address.host,
+                    address.port,
+                    ssl=implicit,
+                    backlog=_BACKLOG,
+                    reuse_port=self._binding.reuse_port or None,
+                )
+        except OSError as error:
+            raise Misconfigured("listen", f"cannot listen on {address}: {error.strerror or error}") from error
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more connections, let mails in hand finish, then cut what is left."""
+        if self._server is not None:
+            self._server.close()
+        for visitor in list(self._visitors):
+            visitor.leave()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        for visitor in list(self._visitors):
+            visitor.abort()
+        if self._binding.address.path:
+            _remove(self._binding.address.path)
+
+    # --- Roster -------------------------------------------------------------------------------------------------
+
+    def enter(self, session: Visitor, address: str | None) -> bytes | None:
+        """Note a new session; the reply that sends it away where it is not welcome."""
+        crowded = len(self._visitors) >= self._limits.sessions
+        self._visitors.add(session)
+        self._empty.clear()
+        _sessions.add()
+        if crowded:
+            return answers.render_error(REPLIES["overloaded"])
+        peers = self._binding.peers
+        return answers.PEER_UNWELCOME if peers is not None and not is_within(address, peers) else None
+
+    def depart(self, session: Visitor) -> None:
+        """Forget a session."""
+        if session in self._visitors:
+            self._visitors.discard(session)
+            _sessions.add(-1)
+        if not self._visitors:
+            self._empty.set()
+
+    def _session(self) -> Session:
+        binding = self._binding
+        implicit = binding.implicit_tls and binding.tls is not None
+        return Session(self._door, self._limits, self._hostname, self, tls=binding.tls, encrypted=implicit)
+
+
+def _unix_socket(path: str, mode: int) -> socket.socket:
+    """Bind a unix socket with its file mode; one that a dead process left behind is replaced, a live one is not."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            raise FileExistsError(17, "there is a file that is no socket")
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(path)
+            except ConnectionRefusedError:
+                os.unlink(path)
+            else:
+                raise OSError(98, "another process listens there")
+    bound = socket.socket(socket.AF_UNIX)
+    try:
+        bound.bind(path)
+        os.chmod(path, mode)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _remove(path: str) -> None:
+    Path(path).unlink(missing_ok=True)
+
+
+def tls_server_context(cert: Path, key: Path) -> ssl.SSLContext:
+    """Build the server side of TLS.
+
+    Raises:
+        Misconfigured: where certificate or key cannot be used.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996
+    try:
+        context.load_cert_chain(cert, key)
+    except (OSError, ssl.SSLError) as error:
+        raise Misconfigured("tls", f"certificate {cert} and key {key} cannot be used: {error}") from error
+    return context
