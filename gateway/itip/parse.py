@@ -10,15 +10,9 @@ from dataclasses import dataclass
 
 from gateway.errors import Refused
 from gateway.itip.model import Fault, Method
+from gateway.itip.objects import KINDS, MAX_ATTENDEES, MAX_OVERRIDES
 from gateway.itip.quirks import mend_calendar
 from gateway.itip.tree import DEFAULT_LIMITS, Component, Prop, TreeLimits, parse_tree
-
-#: Components that iTIP schedules; one kind to a message (RFC 5546 §1.4).
-KINDS = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY")
-
-#: More than anybody invites, few enough to answer at once; counted over all components of a message.
-MAX_ATTENDEES = 20_000
-MAX_INSTANCES = 2_000
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _OCTET_FOLD = re.compile(rb"\r?\n[ \t]")
@@ -60,7 +54,7 @@ def parse_calendar(
     the parameter, and only where there is none the parameter counts (interop Q08, Q10).
     """
     if len(data) > limits.max_bytes:
-        return Fault("calendar-too-large", f"The calendar is larger than {limits.max_bytes} bytes")
+        return Fault("calendar.too-large", f"The calendar is larger than {limits.max_bytes} bytes")
     repairs: list[str] = []
     text = _decode(data, charset, repairs) if isinstance(data, bytes) else data
     if _CONTROL.search(text):
@@ -69,7 +63,7 @@ def parse_calendar(
     try:
         calendar = parse_tree(text, limits)
     except Refused as error:
-        return Fault("calendar-unreadable", error.public)
+        return Fault("calendar.unreadable", error.public)
     if method and calendar.first("METHOD") is None:
         calendar = calendar.with_items((Prop("METHOD", method.strip().upper()), *calendar.items))
         repairs.append("method-from-mail")
@@ -87,16 +81,16 @@ def read_message(calendar: Component) -> SchedulingMessage | Fault:
     calendar, repairs = mend_calendar(calendar)
     components = calendar.children(*KINDS)
     if not components:
-        return Fault("message-empty", f"The {method} holds nothing to schedule")
+        return Fault("message.empty", f"The {method} holds nothing to schedule")
     kinds = {component.name for component in components}
     if len(kinds) > 1:
-        return Fault("several-kinds", f"The {method} mixes {' and '.join(sorted(kinds))}; one kind is allowed")
-    uid = (components[0].value("UID") or "").strip()
+        return Fault("message.several-kinds", f"The {method} mixes {' and '.join(sorted(kinds))}; one kind is allowed")
+    uid = (components[0].text("UID") or "").strip()
     if not uid:
-        return Fault("no-uid", f"The {method} has no UID, so nobody can tell what it is about")
+        return Fault("message.no-uid", f"The {method} has no UID, so nobody can tell what it is about")
     for component in components:
-        if not same_uid((component.value("UID") or "").strip(), uid):
-            return Fault("several-uids", f"The {method} speaks of several objects at once; one UID is allowed")
+        if not same_uid((component.text("UID") or "").strip(), uid):
+            return Fault("message.several-uids", f"The {method} speaks of several objects at once; one UID is allowed")
     return SchedulingMessage(method, components[0].name, uid, calendar, components, repairs)
 
 
@@ -113,13 +107,13 @@ def same_uid(first: str, second: str) -> bool:
 def _method(calendar: Component) -> Method | Fault:
     methods = [prop.value.strip().upper() for prop in calendar.all("METHOD")]
     if not methods or not methods[0]:
-        return Fault("no-method", "The calendar has no METHOD, so it asks for nothing")
+        return Fault("message.no-method", "The calendar has no METHOD, so it asks for nothing")
     if len(set(methods)) > 1:  # interop Q71
-        return Fault("several-methods", "The calendar names two different METHODs")
+        return Fault("message.several-methods", "The calendar names two different METHODs")
     try:
         return Method(methods[0])
     except ValueError:
-        return Fault("unknown-method", f"METHOD {methods[0][:40]!r} is none of iTIP's")
+        return Fault("message.unknown-method", f"METHOD {methods[0][:40]!r} is none of iTIP's")
 
 
 def _too_much(calendar: Component) -> Fault | None:
@@ -131,11 +125,11 @@ def _too_much(calendar: Component) -> Fault | None:
         attendees += sum(1 for item in component.items if item.name == "ATTENDEE")
         digits = (component.value("SEQUENCE") or "").strip()
         if digits.isascii() and digits.isdigit() and (len(digits) > 16 or int(digits) > _ABSURD_SEQUENCE):
-            return Fault("absurd-sequence", "SEQUENCE is beyond anything a calendar counts")  # interop Q34
-    if components > MAX_INSTANCES:
-        return Fault("too-many-instances", f"More than {MAX_INSTANCES} components in one message")
+            return Fault("message.absurd-sequence", "SEQUENCE is beyond anything a calendar counts")  # interop Q34
+    if components > MAX_OVERRIDES:
+        return Fault("message.too-many-instances", f"More than {MAX_OVERRIDES} components in one message")
     if attendees > MAX_ATTENDEES:
-        return Fault("too-many-attendees", f"More than {MAX_ATTENDEES} attendees in one message")
+        return Fault("message.too-many-attendees", f"More than {MAX_ATTENDEES} attendees in one message")
     return None
 
 

@@ -58,21 +58,21 @@ def test_method_of_the_mail_counts_only_where_there_is_none_inside() -> None:
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("", "calendar-unreadable"),
-        ("\x00\xff", "calendar-unreadable"),
-        ("BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nEND:VCALENDAR\r\n", "calendar-unreadable"),
-        (calendar(method=""), "no-method"),
-        (calendar(method="METHOD:\r\n"), "no-method"),
-        (calendar(method="METHOD:REQUEST\r\nMETHOD:CANCEL\r\n"), "several-methods"),
-        (calendar(method="METHOD:X-DANCE\r\n"), "unknown-method"),
-        (calendar(event=""), "message-empty"),
-        (calendar(event="BEGIN:VEVENT\r\nDTSTART:20261201T100000Z\r\nEND:VEVENT\r\n"), "no-uid"),
-        (calendar(event=EVENT + EVENT.replace("u1", "u2")), "several-uids"),
-        (calendar(event=EVENT + EVENT.replace("VEVENT", "VTODO")), "several-kinds"),
-        (calendar("SEQUENCE:9999999999999999999"), "absurd-sequence"),
-        (calendar(event=EVENT * 2001), "too-many-instances"),
-        (calendar(*["ATTENDEE:mailto:a@b.example"] * 20_001), "too-many-attendees"),
-        ("BEGIN:VCALENDAR\r\n" + "BEGIN:X\r\n" * 100_000, "calendar-unreadable"),
+        ("", "calendar.unreadable"),
+        ("\x00\xff", "calendar.unreadable"),
+        ("BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nEND:VCALENDAR\r\n", "calendar.unreadable"),
+        (calendar(method=""), "message.no-method"),
+        (calendar(method="METHOD:\r\n"), "message.no-method"),
+        (calendar(method="METHOD:REQUEST\r\nMETHOD:CANCEL\r\n"), "message.several-methods"),
+        (calendar(method="METHOD:X-DANCE\r\n"), "message.unknown-method"),
+        (calendar(event=""), "message.empty"),
+        (calendar(event="BEGIN:VEVENT\r\nDTSTART:20261201T100000Z\r\nEND:VEVENT\r\n"), "message.no-uid"),
+        (calendar(event=EVENT + EVENT.replace("u1", "u2")), "message.several-uids"),
+        (calendar(event=EVENT + EVENT.replace("VEVENT", "VTODO")), "message.several-kinds"),
+        (calendar("SEQUENCE:9999999999999999999"), "message.absurd-sequence"),
+        (calendar(event=EVENT * 2001), "message.too-many-instances"),
+        (calendar(*["ATTENDEE:mailto:a@b.example"] * 20_001), "message.too-many-attendees"),
+        ("BEGIN:VCALENDAR\r\n" + "BEGIN:X\r\n" * 100_000, "calendar.unreadable"),
     ],
 )
 def test_complaints_are_values(text: str, rule: str) -> None:
@@ -82,7 +82,7 @@ def test_complaints_are_values(text: str, rule: str) -> None:
 def test_too_large_is_said_before_reading() -> None:
     found = parse_calendar(b"x" * 101, limits=TreeLimits(max_bytes=100))
     assert isinstance(found, Fault)
-    assert found.rule == "calendar-too-large"
+    assert found.rule == "calendar.too-large"
 
 
 @pytest.mark.parametrize(

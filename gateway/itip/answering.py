@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages that an incoming one calls for: the present state for a guest who asks, a question to the organizer.
+
+Neither changes anything and neither raises SEQUENCE (RFC 5546 §3.2.6). The state goes to people on the stored list
+only, and each sees their own view of it.
+"""
+
+from gateway.itip.incoming import Arrival
+from gateway.itip.model import ItipMessage
+from gateway.itip.objects import read_object, read_party
+from gateway.itip.outbound import build_refresh, build_requests
+from gateway.itip.tree import Component, Prop
+
+
+def current_state(arrival: Arrival, guest: Prop) -> tuple[ItipMessage, ...]:
+    """Return what a guest on the stored list may know of the object now, as messages to that guest."""
+    if arrival.stored is None or not read_party(guest).is_mailable:
+        return ()
+    return build_requests(arrival.stored, read_party(guest).address, now=arrival.now)
+
+
+def ask_for_state(arrival: Arrival) -> tuple[ItipMessage, ...]:
+    """Return a REFRESH to the organizer: something is missing here, or does not fit (RFC 5546 §3.2.6)."""
+    calendar = arrival.message.calendar if arrival.stored is None else arrival.stored
+    organizer = read_object(calendar).organizer
+    mine = _my_address(arrival, calendar)
+    if organizer is None or mine is None or not organizer.is_mailable:
+        return ()
+    message = build_refresh(calendar, attendee=mine, now=arrival.now)
+    return () if message is None else (message,)
+
+
+def _my_address(arrival: Arrival, calendar: Component) -> str | None:
+    """The address under which the calendar knows me, else the first of the account's."""
+    known = read_object(calendar).everyone
+    return next((each for each in known if each in arrival.me), next(iter(arrival.addresses), None))

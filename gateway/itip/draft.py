@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stored object while a message is worked into it: its components by instance, then the calendar they make.
+
+Components that nothing touches stay where and as they are, octet for octet. What is taken from a message brings the
+VTIMEZONEs it needs along.
+"""
+
+from gateway.errors import Refused
+from gateway.itip.instances import MASTER, InstanceKey, Series
+from gateway.itip.objects import SchedulingObject, read_object
+from gateway.itip.timezones import Zones, used_tzids
+from gateway.itip.tree import Component, Prop
+from gateway.itip.values import Kind, Moment, parse_moment, utc_moment
+
+PRODID = "-//imip-gateway//imip-gateway//EN"
+
+
+class Draft:
+    """The object as it is now; `put` and `drop` change it, `build` writes it."""
+
+    def __init__(self, calendar: Component) -> None:
+        self._object = read_object(calendar)
+        self._parts = dict(self._object.instances())
+        self._zones = self._object.zones
+        self._series = self._object.series
+        self._their_zones: dict[str, Component] = {}
+
+    @property
+    def object(self) -> SchedulingObject:
+        """The object as it was stored."""
+        return self._object
+
+    @property
+    def zones(self) -> Zones:
+        return self._zones
+
+    @property
+    def series(self) -> Series:
+        """The series with the present master; its overrides are to be looked up here, not there."""
+        return self._series
+
+    @property
+    def master(self) -> Component | None:
+        return self._parts.get(MASTER)
+
+    @property
+    def overrides(self) -> dict[InstanceKey, Component]:
+        """A copy: overrides by key, as they are now."""
+        return {key: part for key, part in self._parts.items() if key != MASTER}
+
+    @property
+    def parts(self) -> tuple[tuple[InstanceKey, Component], ...]:
+        """Master and overrides with their keys, as they are now."""
+        return tuple(self._parts.items())
+
+    def component(self, key: InstanceKey) -> Component | None:
+        """Return the master ("") or an override as it is now."""
+        return self._parts.get(key)
+
+    def implied(self, key: InstanceKey) -> Component | None:
+        """Return the instance as the present master means it, None where there is no such instance."""
+        if self.master is None or not self._series.exists(key):
+            return None
+        try:
+            return self._series.implied(key)
+        except Refused:
+            return None
+
+    def key_of(self, component: Component, zones: Zones) -> InstanceKey | None:
+        """Return which instance of this object a component of a message means; None where it means none.
+
+        The message's own zones say what its RECURRENCE-ID means, ours only how we write it.
+        """
+        line = component.first("RECURRENCE-ID")
+        if line is None:
+            return MASTER
+        try:
+            return self._series.key_of(self._in_our_terms(parse_moment(line), zones))
+        except Refused:
+            return None
+
+    def _in_our_terms(self, moment: Moment, zones: Zones) -> Moment:
+        start = self._series.start
+        if moment.kind is not Kind.ZONED or (start is not None and start.kind in (Kind.DATE, Kind.FLOATING)):
+            return moment
+        return utc_moment(zones.utc(moment))
+
+    def put(self, key: InstanceKey, component: Component) -> None:
+        """Set the master or an override."""
+        self._parts[key] = component
+        if key == MASTER:
+            self._renew()
+
+    def drop(self, key: InstanceKey) -> None:
+        """Remove an override."""
+        self._parts.pop(key, None)
+
+    def readmit(self, key: InstanceKey) -> None:
+        """Take an instance out of EXDATE: it takes place again."""
+        master = self.master
+        if master is None or key not in self._series.excluded:
+            return
+        left = [each for each in sorted(self._series.excluded) if each != key]
+        kept = master.without("EXDATE")
+        try:
+            self.put(MASTER, kept.adding(*(self._series.line_for("EXDATE", each) for each in left)))
+        except Refused:
+            return
+
+    def take_zones(self, calendar: Component) -> None:
+        """Let the VTIMEZONEs of a message stand beside ours; for one TZID in both theirs is the newer."""
+        for zone in calendar.children("VTIMEZONE"):
+            self._their_zones.setdefault(zone.text("TZID") or "", zone)
+        self._renew()
+
+    def _renew(self) -> None:
+        if self._their_zones:
+            ours = (zone for zone in self._object.calendar.children("VTIMEZONE") if not self._is_replaced(zone))
+            self._zones = Zones(Component("VCALENDAR", (*self._their_zones.values(), *ours, *self._parts.values())))
+        self._series = Series(self.master, self.overrides.values(), self._zones)
+
+    def _is_replaced(self, zone: Component) -> bool:
+        return (zone.text("TZID") or "") in self._their_zones
+
+    def build(self) -> Component:
+        """Return the calendar as it is to be kept: without METHOD, with the zones it uses."""
+        keys = {id(part): key for key, part in self._object.instances()}
+        left = dict(self._parts)
+        items: list[Prop | Component] = []
+        for item in self._object.calendar.items:
+            key = keys.get(id(item))
+            if key is not None:
+                now = left.pop(key, None)
+                items += [] if now is None else [now]
+            elif item.name != "METHOD" and not (self._their_zones and item.name == "VTIMEZONE"):
+                items.append(item)
+        items += left.values()
+        if self._their_zones:
+            at = next((i for i, item in enumerate(items) if isinstance(item, Component)), len(items))
+            items[at:at] = self._used_zones()
+        return self._object.calendar.with_items(items)
+
+    def _used_zones(self) -> list[Component]:
+        used = {tzid for part in self._parts.values() for tzid in used_tzids(part)}
+        ours = self._object.calendar.children("VTIMEZONE")
+        zones = [*self._their_zones.values(), *(zone for zone in ours if not self._is_replaced(zone))]
+        return [zone for zone in zones if (zone.text("TZID") or "") in used]
+
+
+def empty_calendar(like: Component) -> Component:
+    """Return a calendar without events for an object that is new here: the sender's head, made complete."""
+    head = [item for item in like.items if isinstance(item, Prop) and item.name not in ("METHOD", "VERSION", "PRODID")]
+    version = like.first("VERSION") or Prop("VERSION", "2.0")
+    return Component("VCALENDAR", (version, like.first("PRODID") or Prop("PRODID", PRODID), *head))
