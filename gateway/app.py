@@ -27,7 +27,7 @@ async def open_context(config: Config, *, clock: Clock | None = None, ids: Ids |
     secret = load_secret(config)
     await migrate(url)
     return Context(
-        store=open_store(url, pool_size=config.store.pool_size),
+        store=open_store(url, pool_size=config.store.pool_size, busy_timeout=config.store.busy_timeout),
         clock=clock or SystemClock(),
         ids=ids or RandomIds(),
         config=config,

@@ -14,11 +14,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.errors import Deferred, Misconfigured
@@ -27,7 +29,7 @@ from gateway.store.unit import Unit
 T = TypeVar("T")
 Transaction = Callable[[Unit], T]
 
-BUSY_TIMEOUT_MS = 5_000
+BUSY_TIMEOUT = timedelta(seconds=10)
 MAX_BATCH = 64
 CONFLICT_RETRIES = 5
 _CONFLICTS = {"40001", "40P01"}  # serialization_failure, deadlock_detected
@@ -55,6 +57,8 @@ class Store:
                 return await connection.run_sync(lambda sync: fn(Unit(sync)))
         except DBAPIError as error:
             raise _trouble(error) from error
+        except PoolTimeout as error:
+            raise Deferred("store-busy", "No connection to the database is free", cause=str(error)) from error
         except OSError as error:
             raise Deferred("store-gone", "The database cannot be reached", cause=str(error)) from error
 
@@ -79,6 +83,8 @@ class Store:
                 if attempt + 1 < CONFLICT_RETRIES and _sqlstate(error) in _CONFLICTS:
                     continue
                 raise _trouble(error) from error
+            except PoolTimeout as error:
+                raise Deferred("store-busy", "No connection to the database is free", cause=str(error)) from error
             except OSError as error:
                 raise Deferred("store-gone", "The database cannot be reached", cause=str(error)) from error
         raise Deferred("store-busy", "The database is busy")
@@ -90,8 +96,10 @@ class Store:
         await self._engine.dispose()
 
 
-def open_store(url: str, *, pool_size: int = 10) -> Store:
+def open_store(url: str, *, pool_size: int = 10, busy_timeout: timedelta = BUSY_TIMEOUT) -> Store:
     """Open the database at `url`; the schema is `gateway.store.migrate`'s business.
+
+    `busy_timeout` is the longest wait for a lock of SQLite, or for a free connection to PostgreSQL.
 
     Raises:
         Misconfigured: for a URL that is neither `sqlite+aiosqlite:` nor `postgresql+asyncpg:`.
@@ -99,9 +107,15 @@ def open_store(url: str, *, pool_size: int = 10) -> Store:
     parsed = database_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = create_async_engine(parsed, pool_size=4, max_overflow=4)
-        sa.event.listen(engine.sync_engine, "connect", _tune_sqlite)
-        return Store(engine, _SqliteWriter(parsed))
-    engine = create_async_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        sa.event.listen(engine.sync_engine, "connect", _tuned_sqlite(busy_timeout))
+        return Store(engine, _SqliteWriter(parsed, busy_timeout))
+    engine = create_async_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=busy_timeout.total_seconds(),
+    )
     return Store(engine, None)
 
 
@@ -118,20 +132,24 @@ def database_url(url: str) -> URL:
     raise Misconfigured("store-url", "store.url must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
 
 
-def _tune_sqlite(connection: Any, _record: object) -> None:
-    """Set what SQLite forgets: WAL, real durability, foreign keys, patience, and our own BEGIN."""
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
-        "cache_size=-16384",
-        "mmap_size=134217728",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _tuned_sqlite(busy_timeout: timedelta) -> Callable[[Any, object], None]:
+    """Set on each connection what SQLite forgets: WAL, real durability, foreign keys, patience, and our own BEGIN."""
+
+    def tune(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={busy_timeout // timedelta(milliseconds=1)}",
+            "cache_size=-16384",
+            "mmap_size=134217728",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return tune
 
 
 @dataclass(slots=True)
@@ -144,10 +162,10 @@ class _Job:
 class _SqliteWriter:
     """The one writer thread of a process: gathers transactions and commits them together."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, busy_timeout: timedelta) -> None:
         sync_url = url.set(drivername="sqlite+pysqlite")
         self._engine = sa.create_engine(sync_url, poolclass=sa.pool.StaticPool)
-        sa.event.listen(self._engine, "connect", _tune_sqlite)
+        sa.event.listen(self._engine, "connect", _tuned_sqlite(busy_timeout))
         sa.event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False

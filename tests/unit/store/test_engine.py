@@ -3,16 +3,16 @@
 
 import asyncio
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.errors import Deferred, Misconfigured, Refused
-from gateway.store import engine as engine_module
 from gateway.store import schema
 from gateway.store.accounts import Account, Domain
 from gateway.store.columns import metadata
@@ -66,11 +66,10 @@ async def test_a_cancelled_caller_does_not_undo_the_write(store: Store) -> None:
     assert len(await store.read(lambda unit: unit.accounts.domains())) == 1
 
 
-async def test_a_locked_database_is_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "BUSY_TIMEOUT_MS", 50)
+async def test_a_locked_database_is_temporary(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
     await migrate(url)
-    store = open_store(url)
+    store = open_store(url, busy_timeout=timedelta(milliseconds=50))
     other = sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(Deferred) as caught:
@@ -80,6 +79,25 @@ async def test_a_locked_database_is_temporary(tmp_path: Path, monkeypatch: pytes
     await store.write(lambda unit: unit.accounts.put_domain(domain("example.org")))
     await store.close()
     other.close()
+
+
+async def test_no_free_connection_is_temporary(postgres: str) -> None:
+    """A pool of one may grow to two; somebody else holds what both wait for, so the third door finds none."""
+    url = postgres.format(database="postgres")
+    store = open_store(url, pool_size=1, busy_timeout=timedelta(milliseconds=200))
+    lock = sa.text("SELECT pg_advisory_lock(72)")
+    holder = create_async_engine(url)
+    async with holder.connect() as connection:
+        await connection.execute(lock)
+        doors = (store.read, store.read, store.write)
+        tasks = [asyncio.ensure_future(door(lambda unit: unit.connection.execute(lock).scalar())) for door in doors]
+        done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        failures = [task.exception() for task in done]
+        assert [isinstance(failure, Deferred) and failure.code for failure in failures] == ["store-busy"]
+    for task in waiting:
+        task.cancel()
+    await store.close()
+    await holder.dispose()
 
 
 async def test_a_database_that_is_gone_is_temporary(tmp_path: Path) -> None:
