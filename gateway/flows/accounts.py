@@ -3,7 +3,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.errors import Refused
 from gateway.flows.context import Context
@@ -189,5 +189,29 @@ async def change_account(
             unit.accounts.put_identity(identity)
         for address in known.keys() - addresses:
             unit.accounts.remove_identity(known[address])
+
+    await context.store.write(fn)
+
+
+async def change_domain(
+    context: Context, name: str, settings: Mapping[str, object], *, retire_selector: str | None = None
+) -> None:
+    """Change how a domain's mails look (given values only), or let a DKIM key stop signing.
+
+    Raises:
+        Refused: `not-found`.
+    """
+
+    def fn(unit: Unit) -> None:
+        domain = unit.accounts.domain(name)
+        if domain is None:
+            raise Refused("not-found", f"There is no domain {name}")
+        given = {key: value for key, value in settings.items() if value is not None}
+        unit.accounts.put_domain(replace(domain, settings={**domain.settings, **given}))
+        if retire_selector is not None:
+            keys = [key for key in unit.accounts.dkim_keys(name) if key.selector == retire_selector]
+            if not keys:
+                raise Refused("not-found", f"{name} has no key {retire_selector}")
+            unit.accounts.put_dkim_key(replace(keys[0], active=False))
 
     await context.store.write(fn)

@@ -72,3 +72,9 @@ class HeldMails:
         open_one = (table.c.id == held_id, table.c.state == "held")
         statement = sa.update(table).where(*open_one).values(state=state, decided_at=at)
         return self._connection.execute(statement).rowcount == 1
+
+    def reject_before(self, at: datetime) -> int:
+        """Reject what nobody decided in time."""
+        table = schema.held
+        old = (table.c.state == "held", table.c.created_at < at)
+        return self._connection.execute(sa.update(table).where(*old).values(state="rejected", decided_at=at)).rowcount

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -144,6 +144,13 @@ class Objects:
         if before is not None:
             query = query.where(sa.or_(table.starts_at.is_(None), table.starts_at < before))
         return records(StoredObject, self._connection.execute(query.order_by(table.starts_at, table.id)))
+
+    def count_last_minute(self, account_id: str, now: datetime) -> int:
+        """Return how many objects of an account were written within the last minute."""
+        table = schema.objects
+        since = now - timedelta(minutes=1)
+        query = sa.select(sa.func.count()).where(table.c.account_id == account_id, table.c.updated_at >= since)
+        return int(self._connection.execute(query.select_from(table)).scalar_one())
 
     # places
 

@@ -111,6 +111,11 @@ class Outbox:
         if recipient is not None:
             self._close(recipient.message_id, recipient.finished_at)
 
+    def mark_warned(self, recipient_id: str, at: datetime) -> None:
+        """Remember that the organizer was told of a delay: once is enough."""
+        table = schema.recipients
+        self._connection.execute(sa.update(table).where(table.c.id == recipient_id).values(warned_at=at))
+
     def _close(self, message_id: str, at: datetime | None) -> None:
         states = {recipient.state for recipient in self.recipients(message_id)}
         if states & set(BLOCKING):

@@ -3,7 +3,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -71,10 +71,11 @@ class SentMails:
 
     # limits
 
-    def count_since(self, account_id: str, at: datetime) -> int:
-        """Return how many messages the gateway queued for an account since an instant."""
+    def count_last_hour(self, account_id: str, now: datetime) -> int:
+        """Return how many messages the gateway queued for an account within the last hour."""
         table = schema.messages
-        query = sa.select(sa.func.count()).where(table.c.account_id == account_id, table.c.created_at >= at)
+        since = now - timedelta(hours=1)
+        query = sa.select(sa.func.count()).where(table.c.account_id == account_id, table.c.created_at >= since)
         return int(self._connection.execute(query.select_from(table)).scalar_one())
 
     def outside_today(self, account_id: str, day: str) -> frozenset[str]:

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Delivery reports that come back to our envelope addresses become the guest's status (RFC 3464, RFC 6638 §3.2.9).
+
+A report counts only when the address it came to carries a token that we minted and keyed: what it says of
+recipients or Message-IDs is never believed by itself.
+"""
+
+from gateway.flows.context import Context
+from gateway.flows.notices import enqueue_failure_notice
+from gateway.imip.dsn import DeliveryReport, parse_report
+from gateway.imip.mail import Mail, PartOutcome
+from gateway.imip.verp import parse_bounce_address
+from gateway.itip.address import normal_address
+from gateway.maillog import Verb, record
+from gateway.store.journal import Entry
+from gateway.store.outbox import Message, Recipient
+from gateway.store.sent import Suppression
+from gateway.store.unit import Unit
+
+#: RFC 3464 §2.3.3 Action -> (state, SCHEDULE-STATUS)
+_MEANING = {
+    "failed": ("failed", "5.1"),
+    "delayed": ("sent", "1.1"),
+    "delivered": ("delivered", "1.2"),
+    "relayed": ("delivered", "1.1"),
+    "expanded": ("delivered", "1.1"),
+}
+
+
+def bounce_token(context: Context, address: str) -> str | None:
+    """Return the token of one of our bounce addresses, or None where the key does not fit."""
+    return parse_bounce_address(address, local_part=context.config.mail.bounce_local_part, key=context.key("bounce"))
+
+
+def take_report(unit: Unit, context: Context, mail: Mail, token: str) -> PartOutcome:
+    """Apply one mail that came to a bounce address; whatever it is, it is ours and goes no further."""
+    found = unit.outbox.by_bounce_token(token)
+    if found is None:
+        return _done(unit, context, mail, None, "ignored", "bounce.unknown", "The mail it is about is forgotten")
+    report = parse_report(mail.data)
+    if report is None:
+        reason = "It is no delivery report (a vacation notice, or a person's answer to the wrong address)"
+        return _done(unit, context, mail, found, "ignored", "bounce.not-a-report", reason)
+    recipient, message = found
+    action = report.action_for(recipient.address)
+    if action not in _MEANING:
+        return _done(unit, context, mail, found, "ignored", "bounce.nothing-said", "It says nothing of our recipient")
+    _apply(unit, context, recipient, message, report, action)
+    words = f"{action}: {report.words_for(recipient.address)}"
+    return _done(unit, context, mail, found, "applied", f"bounce.{action}", words)
+
+
+def _apply(
+    unit: Unit, context: Context, recipient: Recipient, message: Message, report: DeliveryReport, action: str
+) -> None:
+    now = context.clock.now()
+    state, status = _MEANING[action]
+    words = report.words_for(recipient.address)
+    if recipient.state == "failed" and state != "failed":
+        return  # a late "delayed" never takes a failure back
+    unit.outbox.settle(recipient.id, state=state, schedule_status=status, reply=words, finished_at=now)
+    if message.object_id and recipient.attendee and unit.objects.get(message.object_id):
+        unit.objects.set_schedule_status(message.object_id, recipient.attendee, status, words, at=now)
+    if action == "failed":
+        enqueue_failure_notice(unit, context, recipient, message, words, final=True)
+        if report.is_dead_address(recipient.address):
+            until = now + context.policy(unit).retention.suppressions
+            address = normal_address(recipient.address)
+            unit.sent.suppress(Suppression(address, "all", words, now, until))
+    elif action == "delayed" and recipient.warned_at is None:
+        unit.outbox.mark_warned(recipient.id, now)
+        enqueue_failure_notice(unit, context, recipient, message, words, final=False)
+
+
+def _done(
+    unit: Unit,
+    context: Context,
+    mail: Mail,
+    found: tuple[Recipient, Message] | None,
+    outcome: str,
+    rule: str,
+    reason: str,
+) -> PartOutcome:
+    recipient, message = found or (None, None)
+    unit.journal.write(
+        Entry(
+            at=context.clock.now(),
+            stage="bounce",
+            outcome=outcome,
+            rule=rule,
+            reason=reason,
+            mail_id=mail.id,
+            message_id=message.message_id if message else None,
+            queue_id=mail.origin.queue_id,
+            account_id=message.account_id if message else None,
+            recipient=recipient.address if recipient else None,
+            uid=message.uid if message else None,
+            method=message.method if message else None,
+        )
+    )
+    record(Verb.BOUNCED if rule == "bounce.failed" else Verb.IGNORED, rule=rule, mail=mail.id)
+    return PartOutcome(
+        recipient.address if recipient else "", "DSN", message.uid if message else "", outcome, rule, reason
+    )

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put what a change owes in the outbox as one task, merged with what is owed but not begun."""
+
+from gateway.flows.context import Context
+from gateway.flows.owed import Owed, build_payload, coalesce, parse_payload
+from gateway.flows.recipients import Addressed
+from gateway.itip.address import normal_address
+from gateway.store.accounts import Account
+from gateway.store.journal import Entry
+from gateway.store.objects import StoredObject
+from gateway.store.serials import lane
+from gateway.store.tasks import Task
+from gateway.store.unit import Unit
+
+ITIP_TASK = "CalendarItipMessage"
+
+
+def enqueue_messages(
+    unit: Unit, context: Context, account: Account, item: StoredObject, addressed: tuple[Addressed, ...], rule: str
+) -> int:
+    """Write the task in this transaction; the number of messages that this change added to what is owed."""
+    now, own_lane = context.clock.now(), lane(account.id, item.uid)
+    new = tuple(judged.owed for judged in addressed)
+    waiting = [task for task in unit.tasks.unstarted(own_lane, now) if task.kind == ITIP_TASK]
+    unsent = tuple(owed for task in waiting for owed in parse_payload(task.payload))
+    owed = coalesce(unsent, new, lambda gone: _record_annihilated(unit, context, account, gone))
+    for task in waiting:
+        unit.tasks.finish(task.id)
+    if owed:
+        unit.tasks.enqueue(
+            Task(
+                id=waiting[0].id if waiting else context.ids.row("tsk"),
+                kind=ITIP_TASK,
+                account_id=account.id,
+                object_id=item.id,
+                uid=item.uid,
+                lane=own_lane,
+                payload={**build_payload(owed), "rule": rule},
+                due_at=waiting[0].due_at if waiting else now + context.config.mail.coalesce_delay,
+                created_at=waiting[0].created_at if waiting else now,
+            )
+        )
+    return len(new)
+
+
+def _record_annihilated(unit: Unit, context: Context, account: Account, gone: Owed) -> None:
+    unit.journal.write(
+        Entry(
+            at=context.clock.now(),
+            stage="change",
+            outcome="nothing",
+            rule="outbox.annihilated",
+            reason="The invitation had not left yet, so neither it nor its cancellation is sent",
+            account_id=account.id,
+            recipient=normal_address(gone.recipient),
+            uid=gone.message.uid,
+            method=gone.message.method,
+        )
+    )

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tell a person, in their own account, what somebody else did to their event (JMAP CalendarEventNotification)."""
+
+from gateway.flows.context import Context
+from gateway.itip.address import normal_address
+from gateway.itip.model import Outcome
+from gateway.itip.tree import parse_tree
+from gateway.jscalendar.convert import from_ical
+from gateway.jscalendar.patch import diff_objects
+from gateway.store.accounts import Account
+from gateway.store.notifications import Notification
+from gateway.store.objects import StoredObject
+from gateway.store.unit import Unit
+
+
+def notify_change(
+    unit: Unit,
+    context: Context,
+    account: Account,
+    by_address: str,
+    old: StoredObject | None,
+    outcome: Outcome,
+    new: StoredObject | None = None,
+) -> None:
+    """Add one notification; nothing where the event says the same as before and no proposal was made."""
+    before = from_ical(parse_tree(old.ical)) if old else None
+    text = new.ical if new else outcome.stored
+    after = from_ical(parse_tree(text)) if text else before
+    proposal = outcome.proposal
+    if proposal is not None:
+        after = from_ical(parse_tree(proposal.calendar))
+    patch = diff_objects(before, after) if before is not None and after is not None else None
+    if before is not None and not patch:
+        return
+    comments = [answer.comment for answer in outcome.answers if answer.comment]
+    person = unit.accounts.by_address(normal_address(by_address))
+    unit.notifications.add(
+        Notification(
+            id=context.ids.row("ntf"),
+            account_id=account.id,
+            type="updated" if before is not None else "created",
+            object_id=next((item.id for item in (new, old) if item is not None), ""),
+            changed_by={
+                "name": person.name if person else "",
+                "email": normal_address(by_address),
+                "principalId": person.id if person else None,
+                "calendarAddress": f"mailto:{normal_address(by_address)}",
+            },
+            created_at=context.clock.now(),
+            comment=(proposal.comment if proposal else None) or (comments[0] if comments else None),
+            event=before if before is not None else after,
+            event_patch=patch,
+        )
+    )

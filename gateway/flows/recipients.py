@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who of those a change owes mail may be mailed, each judged alone, each refusal recorded with its reason."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway.flows.context import Context
+from gateway.flows.owed import Owed
+from gateway.itip.address import normal_address
+from gateway.itip.model import ItipMessage, Method
+from gateway.store.accounts import Account
+from gateway.store.journal import Entry
+from gateway.store.objects import StoredObject
+from gateway.store.unit import Unit
+from policies.external_recipients import PERMIT, MailKind, RecipientFacts, decide_recipient
+from policies.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """One message to one recipient with the verdict on mailing it. `local` is the account that has that address."""
+
+    owed: Owed
+    verdict: Verdict
+    local: Account | None = None
+
+    @property
+    def recipient(self) -> str:
+        return self.owed.recipient
+
+
+def judge_recipients(
+    unit: Unit,
+    context: Context,
+    account: Account,
+    item: StoredObject,
+    messages: Iterable[ItipMessage],
+    already_sent: frozenset[str] = frozenset(),
+) -> tuple[tuple[Addressed, ...], tuple[Addressed, ...]]:
+    """Return who is mailed what, and who is not with the reason; the refusals are in the journal afterwards."""
+    settings, now = context.policy(unit).external_recipients, context.clock.now()
+    domains = context.domains(unit)
+    permitted: list[Addressed] = []
+    denied: list[Addressed] = []
+    for message in messages:
+        for recipient in message.to:
+            normal = normal_address(recipient)
+            local = unit.accounts.by_address(normal)
+            suppression = unit.sent.suppressed(normal, "invitation", now)
+            facts = RecipientFacts(
+                kind=MailKind.INVITATION,
+                address=normal,
+                own=local is not None and local.id == account.id,
+                local=local is not None or normal.rpartition("@")[2] in domains,
+                guest=True,
+                suppressed=suppression.reason if suppression else None,
+            )
+            verdict = decide_recipient(facts, settings)
+            if normal in already_sent:
+                reason = "The person's own program has sent this message"
+                verdict = Verdict("sent-by-client", "recipient.sent-by-client", reason)
+            first = not any(sent.method == Method.REQUEST for sent in unit.sent.thread(account.id, item.uid, normal))
+            judged = Addressed(Owed(message, recipient, first), verdict, local)
+            if verdict.action == PERMIT:
+                permitted.append(judged)
+            else:
+                denied.append(judged)
+                _record_refusal(unit, context, account, item, judged)
+    return tuple(permitted), tuple(denied)
+
+
+def _record_refusal(unit: Unit, context: Context, account: Account, item: StoredObject, judged: Addressed) -> None:
+    unit.journal.write(
+        Entry(
+            at=context.clock.now(),
+            stage="change",
+            outcome=judged.verdict.action,
+            rule=judged.verdict.rule,
+            reason=judged.verdict.reason,
+            account_id=account.id,
+            recipient=normal_address(judged.recipient),
+            uid=item.uid,
+            method=judged.owed.message.method,
+        )
+    )
+    if judged.verdict.action != "sent-by-client" and unit.objects.get(item.id) is not None:
+        address, now = normal_address(judged.recipient), context.clock.now()
+        unit.objects.set_schedule_status(item.id, address, "5.3", judged.verdict.reason, at=now)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a calendar's text to the row that is stored: the text is the truth, the columns are what is searched."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.errors import Refused
+from gateway.flows.context import Context
+from gateway.itip.address import normal_address, same_address
+from gateway.itip.objects import SchedulingObject, read_object
+from gateway.itip.spans import read_span
+from gateway.itip.timezones import used_tzids
+from gateway.itip.tree import Component, Prop, parse_tree
+from gateway.itip.values import parse_utc
+from gateway.store.accounts import Account
+from gateway.store.objects import StoredObject
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """One attendee of the series ("") or of one instance."""
+
+    address: str
+    recurrence_id: str
+    partstat: str
+
+
+def stored_object(
+    text: str,
+    *,
+    account: Account,
+    addresses: tuple[str, ...],
+    context: Context,
+    old: StoredObject | None,
+    source: str,
+) -> StoredObject:
+    """Return the row for an object's text; id, creation time and schedule tag go on from `old`.
+
+    Raises:
+        Refused: `bad-calendar` when it is no scheduling object.
+    """
+    subject = read_object(parse_tree(text))
+    if subject.faults:
+        raise Refused("bad-calendar", subject.faults[0].reason, rule=subject.faults[0].rule)
+    first = subject.components[0]
+    now = context.clock.now()
+    organizer = subject.organizer
+    starts_at, ends_at = _window(subject)
+    return StoredObject(
+        id=old.id if old else context.ids.row("evt"),
+        account_id=account.id,
+        uid=subject.uid,
+        kind=subject.kind,
+        ical=text,
+        summary=(first.text("SUMMARY") or "")[:1000],
+        etag=hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32],
+        created_at=old.created_at if old else now,
+        updated_at=now,
+        sequence=subject.sequence,
+        dtstamp=_dtstamp(first),
+        organizer=organizer.address if organizer else None,
+        is_origin=organizer is None or organizer.address in {normal_address(address) for address in addresses},
+        is_draft=old.is_draft if old else False,
+        hide_attendees=old.hide_attendees if old else False,
+        is_recurring=subject.series.is_recurring,
+        status=(first.value("STATUS") or "").upper()[:16],
+        starts_at=starts_at,
+        ends_at=ends_at,
+        schedule_tag=(old.schedule_tag if old else 0) + 1,
+        properties=old.properties if old else {},
+        source=old.source if old else source,
+    )
+
+
+def guests_of(calendar: Component) -> tuple[Guest, ...]:
+    """Return every attendee of every component, the organizer's own line left out."""
+    subject = read_object(calendar)
+    organizer = subject.organizer
+    return tuple(
+        Guest(address, key, party.partstat)
+        for key, _ in subject.instances()
+        for address, party in subject.attendees(key).items()
+        if organizer is None or address != organizer.address
+    )
+
+
+def attendee_line(calendar: Component, address: str) -> Prop | None:
+    """Return the line of a person, as attendee or organizer, in the first component that names them."""
+    for component in calendar.components:
+        for line in component.all("ATTENDEE", "ORGANIZER"):
+            if same_address(line.value, address):
+                return line
+    return None
+
+
+def split_by_uid(calendar: Component) -> tuple[tuple[str, Component], ...]:
+    """Return each scheduling object of a calendar as a calendar of its own, with the time zones that it uses."""
+    frame = [item for item in calendar.items if isinstance(item, Prop) and item.name != "METHOD"]
+    zones = {(zone.value("TZID") or ""): zone for zone in calendar.children("VTIMEZONE")}
+    groups: dict[str, list[Component]] = {}
+    for component in calendar.children("VEVENT", "VTODO", "VJOURNAL"):
+        groups.setdefault((component.text("UID") or "").strip(), []).append(component)
+    found = []
+    for uid, components in groups.items():
+        alone = calendar.with_items([*frame, *components])
+        used = [zones[tzid] for tzid in used_tzids(alone) if tzid in zones]
+        found.append((uid, calendar.with_items([*frame, *used, *components])))
+    return tuple(found)
+
+
+def _window(subject: SchedulingObject) -> tuple[datetime | None, datetime | None]:
+    """Start of the first and end of the last occurrence; None where there is none or no end."""
+    starts = []
+    for _, component in subject.instances():
+        try:
+            starts.append(subject.zones.utc(read_span(component, subject.zones).start))
+        except Refused:
+            continue
+    try:
+        ends_at = subject.series.last_end() if starts else None
+    except Refused:
+        ends_at = None
+    return (min(starts) if starts else None), ends_at
+
+
+def _dtstamp(component: Component) -> datetime | None:
+    stamp = component.value("DTSTAMP")
+    try:
+        return parse_utc(stamp) if stamp else None
+    except Refused:
+        return None

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs and how often: build mails, hand them over, fire alarms, forget what is past its time."""
+
+import random
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.flows.build_mails import build_due
+from gateway.flows.cleaning import clean
+from gateway.flows.context import Context
+from gateway.flows.delivery import deliver_due
+from gateway.flows.due_alarms import fire_due
+from gateway.relay.hop import Relay
+from gateway.relay.sign import Signer
+from gateway.workers.loop import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """All workers of one process."""
+
+    outbox: Worker
+    alarms: Worker
+    cleaner: Worker
+
+    @property
+    def all(self) -> tuple[Worker, ...]:
+        return (self.outbox, self.alarms, self.cleaner)
+
+    def wake(self) -> None:
+        """Work was committed: look at the outbox now."""
+        self.outbox.wake()
+
+    def stop(self) -> None:
+        for worker in self.all:
+            worker.stop()
+
+
+def make_workers(context: Context, relay: Relay, signer: Signer, name: str) -> Workers:
+    """Make the workers of this process; `name` marks its leases."""
+    options = context.config.workers
+
+    async def outbox() -> int:
+        built = await build_due(context, signer, worker=name)
+        return built + await deliver_due(context, relay, worker=name, chance=random.random)
+
+    return Workers(
+        outbox=Worker("outbox", outbox, options.poll_interval.total_seconds()),
+        alarms=Worker("alarms", partial(fire_due, context, worker=name), options.alarm_interval.total_seconds()),
+        cleaner=Worker("cleaner", partial(clean, context), options.clean_interval.total_seconds()),
+    )
