@@ -28,6 +28,10 @@ class SchedulingSettings:
         "Which invitations become events by themselves: from nobody, known correspondents, anyone authenticated, all.",
         run_time=True,
     )
+    uninvited_replies: Literal["reject", "hold", "add"] = option(
+        "hold", "An answer from somebody who was not invited: rejected, held for the organizer, or added as a guest.",
+        run_time=True,
+    )  # fmt: skip
     http_rsvp_enable: bool = option(True, "Put answer buttons that open our page into invitations.", run_time=True)
     http_rsvp_link_expiry: timedelta = option(
         timedelta(days=90), "Life of an answer link; never shorter than to the end of the event.",

@@ -28,7 +28,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     listing = verbs.add_parser("list", help="every domain")
     for each in (add, show, change):
         each.add_argument("domain", metavar="DOMAIN")
-    add.add_argument("--dkim-selector", default="imip", help="name of the key in DNS; a second one rotates (default: imip)")
+    add.add_argument(
+        "--dkim-selector", default="imip", help="name of the key in DNS; a second one rotates (default: imip)"
+    )
     add.add_argument("--dkim-algorithm", default=ALGORITHMS[0], choices=ALGORITHMS)
     add.add_argument("--no-dkim", action="store_true", help="make no key: Postfix signs")
     change.add_argument("--name", help="name of the service in mails of this domain")

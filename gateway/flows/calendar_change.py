@@ -33,7 +33,7 @@ from policies.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """What a door asks for. `ical` None deletes; `item` None creates; `places` None leaves the calendars as they are."""
+    """What a door asks for. `ical` None deletes; `item` None creates; `places` None leaves the calendars alone."""
 
     account: Account
     ical: Component | None

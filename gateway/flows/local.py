@@ -4,6 +4,8 @@
 The mail goes out all the same; when it comes back through the inbound door its (SEQUENCE, DTSTAMP) is known.
 """
 
+from policies.incoming import AddFacts, decide_add
+
 from gateway.flows.accounts import may
 from gateway.flows.arrival import Arrival, apply_arrival
 from gateway.flows.context import Context
@@ -11,7 +13,6 @@ from gateway.flows.recipients import Addressed
 from gateway.itip.tree import parse_tree
 from gateway.store.accounts import Account
 from gateway.store.unit import Unit
-from policies.incoming import AddFacts, decide_add
 
 
 def deliver_locally(unit: Unit, context: Context, account: Account, sent: Addressed) -> None:

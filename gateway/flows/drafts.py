@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drafts: all that one mail is built from, gathered in one read of the store, so that building needs no database."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.flows.context import Context
+from gateway.flows.notices import NOTICE_TASK
+from gateway.flows.owed import Owed, parse_payload
+from gateway.flows.presenting import Letterhead, letterhead, present
+from gateway.flows.stored import attendee_line
+from gateway.imip.build import AutoSubmitted, BuiltMail, Headers, Notice, build_itip_mail, build_notice
+from gateway.imip.kinds import Kind
+from gateway.imip.message_id import build_keyed_id, build_message_id
+from gateway.imip.presentation import Links, Person, Presentation
+from gateway.itip.address import normal_address
+from gateway.itip.model import Method
+from gateway.itip.tree import parse_tree
+from gateway.relay.sign import SigningKey
+from gateway.store.accounts import Account
+from gateway.store.objects import StoredObject
+from gateway.store.tasks import Task
+from gateway.store.unit import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One mail to be: what it says (`owed` or `notice`), to whom, in whose name, in which form."""
+
+    said: Owed | Notice
+    recipient: Person
+    head: Letterhead
+    presentation: Presentation
+    keys: tuple[SigningKey, ...]
+    message_id: str
+    thread: tuple[str, ...] = ()  # Message-IDs of what went to this recipient about the event before
+    token: str | None = None  # of the answer link: minted, stored only when the mail is queued
+    hide_guests: bool = False
+
+
+def gather(unit: Unit, context: Context, task: Task) -> tuple[Draft, ...]:
+    """Read what each mail of a task needs; nothing where the account is gone."""
+    account = unit.accounts.get(task.account_id)
+    if account is None:
+        return ()
+    if task.kind == NOTICE_TASK:
+        return (_notice_draft(unit, context, task, account),)
+    item = unit.objects.get(task.object_id) if task.object_id else None
+    return tuple(_itip_draft(unit, context, account, item, owed) for owed in parse_payload(task.payload))
+
+
+def build(context: Context, draft: Draft, now: datetime) -> BuiltMail:
+    """Build one mail (RFC 6047 §2). Pure but for the configuration it is given."""
+    head = draft.head
+    is_notice = isinstance(draft.said, Notice)
+    headers = Headers(
+        from_=head.from_,
+        message_id=draft.message_id,
+        date=now,
+        mail_sender=head.sender,
+        reply_to=head.reply_to,
+        in_reply_to=draft.thread[-1] if draft.thread else "",
+        references=draft.thread[-10:],
+        auto_submitted=AutoSubmitted.GENERATED if is_notice else None,  # RFC 3834 §5: a person caused the others
+    )
+    if isinstance(draft.said, Notice):
+        return build_notice(draft.said, draft.recipient, headers=headers, presentation=draft.presentation)
+    return build_itip_mail(
+        draft.said.message,
+        draft.recipient,
+        headers=headers,
+        presentation=draft.presentation,
+        hide_guests=draft.hide_guests,
+        attached=frozenset(Method(name) for name in context.config.mail.ics_copy),
+    )
+
+
+def _itip_draft(unit: Unit, context: Context, account: Account, item: StoredObject | None, owed: Owed) -> Draft:
+    message = owed.message
+    calendar = parse_tree(message.calendar)
+    line, author = attendee_line(calendar, owed.recipient), attendee_line(calendar, message.from_address)
+    name = (author.param("CN") if author else None) or account.name
+    head = letterhead(unit, context, account, Person(message.from_address, name))
+    token, links = _answer_links(unit, context, owed, item)
+    thread = unit.sent.thread(account.id, message.uid, normal_address(owed.recipient))
+    language = (line.param("LANGUAGE") or "") if line else ""
+    return Draft(
+        said=owed,
+        recipient=Person(owed.recipient, (line.param("CN") or "") if line else ""),
+        head=head,
+        presentation=present(unit, context, account, owed.recipient, language=language, links=links),
+        keys=_keys(unit, context, head.domain),
+        message_id=build_message_id(message, owed.recipient, secret=context.key("message-id"), domain=head.domain),
+        thread=tuple(sent.message_id for sent in thread if sent.message_id),
+        token=token,
+        hide_guests=item.hide_attendees if item else False,
+    )
+
+
+def _answer_links(unit: Unit, context: Context, owed: Owed, item: StoredObject | None) -> tuple[str | None, Links]:
+    """An invitation from here carries answer links, where pages are served and policy permits them."""
+    asks = owed.message.method == Method.REQUEST and item is not None and item.is_origin
+    if not asks or context.public_url is None or not context.policy(unit).scheduling.http_rsvp_enable:
+        return None, Links()
+    token = context.ids.token()
+    page = f"{context.public_url}/rsvp/{token}"
+    return token, Links(accept=f"{page}/accept", tentative=f"{page}/tentative", decline=f"{page}/decline", page=page)
+
+
+def _notice_draft(unit: Unit, context: Context, task: Task, account: Account) -> Draft:
+    facts = task.payload
+    domain = account.address.rpartition("@")[2]
+    to = str(facts["to"])
+    reader = unit.accounts.by_address(normal_address(to))
+    service = Person(f"{context.config.mail.service_local_part}@{domain}", context.config.mail.product_name)
+    notice = Notice(
+        kind=Kind(facts["kind"]),
+        calendar=str(facts.get("calendar", "")),
+        recurrence_id=str(facts.get("recurrence_id", "")),
+        by=Person(facts["by"], facts.get("by_name", "")) if facts.get("by") else None,
+        partstat=str(facts.get("partstat", "")),
+        comment=str(facts.get("comment", "")),
+        address=str(facts.get("address", "")),
+        reason=str(facts.get("reason", "")),
+        by_link=bool(facts.get("by_link")),
+    )
+    return Draft(
+        said=notice,
+        recipient=Person(to, str(facts.get("to_name") or (reader.name if reader else ""))),
+        head=Letterhead(service, None, None, domain),
+        presentation=present(unit, context, account, to, links=Links(page=str(facts.get("page", "")))),
+        keys=_keys(unit, context, domain),
+        message_id=build_keyed_id("notice", (task.id,), to, secret=context.key("message-id"), domain=domain),
+    )
+
+
+def _keys(unit: Unit, context: Context, domain: str) -> tuple[SigningKey, ...]:
+    if not context.config.mail.sign_dkim:
+        return ()
+    keys = unit.accounts.dkim_keys(domain)
+    return tuple(SigningKey(key.domain, key.selector, key.private_pem) for key in keys if key.active)
