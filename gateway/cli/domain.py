@@ -12,11 +12,12 @@ from gateway.cli.output import answer, table
 from gateway.errors import Refused
 from gateway.flows import accounts
 from gateway.flows.context import Context
-from gateway.relay.sign import dns_record, make_key
+from gateway.relay.sign import Algorithm, dns_record, make_key
 from gateway.store.accounts import DkimKey
 
 MAX_LOGO_BYTES = 64 * 1024
-ALGORITHMS = ("rsa-sha256", "ed25519-sha256")
+_KINDS: dict[str, Algorithm] = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}
+ALGORITHMS = tuple(_KINDS)
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,7 @@ async def _add(args: argparse.Namespace) -> int:
 
 
 async def _ensure_key(context: Context, domain: str, selector: str, algorithm: str) -> None:
-    key = DkimKey(domain, selector, algorithm, make_key(algorithm), True, context.clock.now())
+    key = DkimKey(domain, selector, algorithm, make_key(_KINDS[algorithm]).decode(), True, context.clock.now())
     known = await context.store.read(lambda unit: unit.accounts.dkim_keys(domain))
     if all(each.selector != selector for each in known):
         await context.store.write(lambda unit: unit.accounts.put_dkim_key(key))
@@ -106,7 +107,7 @@ async def _document(context: Context, name: str) -> dict[str, Any]:
             "algorithm": key.algorithm,
             "active": key.active,
             "name": f"{key.selector}._domainkey.{name}",
-            "record": dns_record(key.private_pem, key.selector, name),
+            "record": dns_record(key.private_pem.encode(), key.selector, name).zone_line,
         }
         for key in keys
     ]

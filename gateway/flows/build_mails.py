@@ -19,7 +19,7 @@ from gateway.itip.address import normal_address
 from gateway.itip.model import Method
 from gateway.itip.tree import parse_tree
 from gateway.itip.values import parse_utc
-from gateway.relay.sign import Signer
+from gateway.relay.sign import DkimSigner
 from gateway.store.accounts import Account
 from gateway.store.outbox import Message, Recipient
 from gateway.store.sent import Sent, fingerprint
@@ -40,21 +40,21 @@ class Ready:
     data: bytes
 
 
-async def build_due(context: Context, signer: Signer, *, worker: str) -> int:
+async def build_due(context: Context, *, worker: str) -> int:
     """Build the mails of every task that is due; the number of tasks claimed."""
     now, options = context.clock.now(), context.config.workers
     tasks = await context.store.write(
         lambda unit: unit.tasks.claim(now=now, lease=options.lease, by=worker, limit=options.batch)
     )
     for task in tasks:
-        await _build_one(context, signer, task)
+        await _build_one(context, task)
     return len(tasks)
 
 
-async def _build_one(context: Context, signer: Signer, task: Task) -> None:
+async def _build_one(context: Context, task: Task) -> None:
     try:
         drafts = await context.store.read(lambda unit: gather(unit, context, task))
-        ready = await asyncio.to_thread(_build_all, context, signer, drafts, context.clock.now())
+        ready = await asyncio.to_thread(_build_all, context, drafts, context.clock.now())
     except GatewayError as error:
         failure = str(error)
         await context.store.write(lambda unit: _put_off(unit, context, task, failure))
@@ -62,11 +62,12 @@ async def _build_one(context: Context, signer: Signer, task: Task) -> None:
     await context.store.write(lambda unit: queue(unit, context, task, ready))
 
 
-def _build_all(context: Context, signer: Signer, drafts: tuple[Draft, ...], now: datetime) -> tuple[Ready, ...]:
+def _build_all(context: Context, drafts: tuple[Draft, ...], now: datetime) -> tuple[Ready, ...]:
     ready = []
     for draft in drafts:
         mail = build(context, draft, now)
-        ready.append(Ready(draft, mail.message_id, signer.sign(mail.data, draft.keys)))
+        signature = DkimSigner(draft.keys).sign(mail.data, now)
+        ready.append(Ready(draft, mail.message_id, signature + mail.data))
     return tuple(ready)
 
 

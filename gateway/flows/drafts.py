@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from gateway.flows.context import Context
 from gateway.flows.notices import NOTICE_TASK
@@ -16,7 +17,7 @@ from gateway.imip.presentation import Links, Person, Presentation
 from gateway.itip.address import normal_address
 from gateway.itip.model import Method
 from gateway.itip.tree import parse_tree
-from gateway.relay.sign import SigningKey
+from gateway.relay.sign import SigningKey, parse_key
 from gateway.store.accounts import Account
 from gateway.store.objects import StoredObject
 from gateway.store.tasks import Task
@@ -138,4 +139,10 @@ def _keys(unit: Unit, context: Context, domain: str) -> tuple[SigningKey, ...]:
     if not context.config.mail.sign_dkim:
         return ()
     keys = unit.accounts.dkim_keys(domain)
-    return tuple(SigningKey(key.domain, key.selector, key.private_pem) for key in keys if key.active)
+    return tuple(_signing_key(key.private_pem, key.selector, key.domain) for key in keys if key.active)
+
+
+@lru_cache(maxsize=256)
+def _signing_key(pem: str, selector: str, domain: str) -> SigningKey:
+    """Reading a private key costs more than signing with it."""
+    return parse_key(pem.encode(), selector, domain)

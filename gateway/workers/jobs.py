@@ -11,7 +11,6 @@ from gateway.flows.context import Context
 from gateway.flows.delivery import deliver_due
 from gateway.flows.due_alarms import fire_due
 from gateway.relay.hop import Relay
-from gateway.relay.sign import Signer
 from gateway.workers.loop import Worker
 
 
@@ -36,12 +35,12 @@ class Workers:
             worker.stop()
 
 
-def make_workers(context: Context, relay: Relay, signer: Signer, name: str) -> Workers:
+def make_workers(context: Context, relay: Relay, name: str) -> Workers:
     """Make the workers of this process; `name` marks its leases."""
     options = context.config.workers
 
     async def outbox() -> int:
-        built = await build_due(context, signer, worker=name)
+        built = await build_due(context, worker=name)
         return built + await deliver_due(context, relay, worker=name, chance=random.random)
 
     return Workers(
