@@ -11,7 +11,6 @@ import smtplib
 import time
 import urllib.parse
 from dataclasses import dataclass
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, cast
 
@@ -135,7 +134,7 @@ class Mailbox:
 
 
 def _read(path: Path) -> SeenMail:
-    message = cast("EmailMessage", email.message_from_bytes(path.read_bytes(), policy=email.policy.default))
+    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
     plain = message.get_body(("plain",))
     calendar = next((part for part in message.walk() if part.get_content_type() == "text/calendar"), None)
     return SeenMail(

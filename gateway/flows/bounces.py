@@ -7,29 +7,28 @@ recipients or Message-IDs is never believed by itself.
 
 from gateway.flows.context import Context
 from gateway.flows.notices import enqueue_failure_notice
-from gateway.imip.dsn import DeliveryReport, parse_report
+from gateway.imip.dsn import Action, Report, ReportedRecipient, parse_report
 from gateway.imip.mail import Mail, PartOutcome
 from gateway.imip.verp import parse_bounce_address
-from gateway.itip.address import normal_address
+from gateway.itip.address import normal_address, same_address
 from gateway.maillog import Verb, record
 from gateway.store.journal import Entry
 from gateway.store.outbox import Message, Recipient
 from gateway.store.sent import Suppression
 from gateway.store.unit import Unit
 
-#: RFC 3464 §2.3.3 Action -> (state, SCHEDULE-STATUS)
-_MEANING = {
-    "failed": ("failed", "5.1"),
-    "delayed": ("sent", "1.1"),
-    "delivered": ("delivered", "1.2"),
-    "relayed": ("delivered", "1.1"),
-    "expanded": ("delivered", "1.1"),
+_STATES = {
+    Action.FAILED: "failed",
+    Action.DELAYED: "sent",
+    Action.DELIVERED: "delivered",
+    Action.RELAYED: "delivered",
+    Action.EXPANDED: "delivered",
 }
 
 
 def bounce_token(context: Context, address: str) -> str | None:
-    """Return the token of one of our bounce addresses, or None where the key does not fit."""
-    return parse_bounce_address(address, local_part=context.config.mail.bounce_local_part, key=context.key("bounce"))
+    """Return the token of one of our bounce addresses, or None where it is none or the key does not fit."""
+    return parse_bounce_address(address, secret=context.key("bounce"))
 
 
 def take_report(unit: Unit, context: Context, mail: Mail, token: str) -> PartOutcome:
@@ -42,32 +41,38 @@ def take_report(unit: Unit, context: Context, mail: Mail, token: str) -> PartOut
         reason = "It is no delivery report (a vacation notice, or a person's answer to the wrong address)"
         return _done(unit, context, mail, found, "ignored", "bounce.not-a-report", reason)
     recipient, message = found
-    action = report.action_for(recipient.address)
-    if action not in _MEANING:
+    told = _about(report, recipient)
+    if told is None:
         return _done(unit, context, mail, found, "ignored", "bounce.nothing-said", "It says nothing of our recipient")
-    _apply(unit, context, recipient, message, report, action)
-    words = f"{action}: {report.words_for(recipient.address)}"
-    return _done(unit, context, mail, found, "applied", f"bounce.{action}", words)
+    _apply(unit, context, recipient, message, told)
+    return _done(unit, context, mail, found, "applied", f"bounce.{told.action}", f"{told.action}: {_words(told)}")
 
 
-def _apply(
-    unit: Unit, context: Context, recipient: Recipient, message: Message, report: DeliveryReport, action: str
-) -> None:
-    now = context.clock.now()
-    state, status = _MEANING[action]
-    words = report.words_for(recipient.address)
+def _about(report: Report, recipient: Recipient) -> ReportedRecipient | None:
+    """The group about our recipient; a report with one group is about the one recipient that the mail had."""
+    for each in report.recipients:
+        if any(address and same_address(address, recipient.address) for address in (each.original, each.final)):
+            return each
+    return report.recipients[0] if len(report.recipients) == 1 else None
+
+
+def _words(told: ReportedRecipient) -> str:
+    return " ".join(word for word in (told.status, told.diagnostic or told.remote_mta) if word)[:400]
+
+
+def _apply(unit: Unit, context: Context, recipient: Recipient, message: Message, told: ReportedRecipient) -> None:
+    now, state, words = context.clock.now(), _STATES[told.action], _words(told)
     if recipient.state == "failed" and state != "failed":
         return  # a late "delayed" never takes a failure back
-    unit.outbox.settle(recipient.id, state=state, schedule_status=status, reply=words, finished_at=now)
+    unit.outbox.settle(recipient.id, state=state, schedule_status=told.schedule_status, reply=words, finished_at=now)
     if message.object_id and recipient.attendee and unit.objects.get(message.object_id):
-        unit.objects.set_schedule_status(message.object_id, recipient.attendee, status, words, at=now)
-    if action == "failed":
+        unit.objects.set_schedule_status(message.object_id, recipient.attendee, told.schedule_status, words, at=now)
+    if told.action is Action.FAILED and recipient.state != "failed":
         enqueue_failure_notice(unit, context, recipient, message, words, final=True)
-        if report.is_dead_address(recipient.address):
-            until = now + context.policy(unit).retention.suppressions
-            address = normal_address(recipient.address)
-            unit.sent.suppress(Suppression(address, "all", words, now, until))
-    elif action == "delayed" and recipient.warned_at is None:
+    if told.is_dead_address:
+        until = now + context.policy(unit).retention.suppressions
+        unit.sent.suppress(Suppression(normal_address(recipient.address), "all", words, now, until))
+    if told.action is Action.DELAYED and recipient.warned_at is None:
         unit.outbox.mark_warned(recipient.id, now)
         enqueue_failure_notice(unit, context, recipient, message, words, final=False)
 

@@ -14,7 +14,7 @@ from gateway.flows.context import Context
 from gateway.flows.drafts import Draft, build, gather
 from gateway.flows.links import mint_link, rsvp_expiry
 from gateway.flows.owed import Owed
-from gateway.imip.dsn import build_bounce_address
+from gateway.imip.verp import build_bounce_address
 from gateway.itip.address import normal_address
 from gateway.itip.model import Method
 from gateway.itip.tree import parse_tree
@@ -167,8 +167,8 @@ def _enqueue(
 
 def bounce_address(context: Context, token: str, domain: str) -> str:
     """Return the envelope address to which reports about one recipient's mail come back (VERP)."""
-    local_part = context.config.mail.bounce_local_part
-    return build_bounce_address(token, secret=context.key("bounce"), domain=domain, local_part=local_part)
+    mailbox = context.config.mail.bounce_local_part
+    return build_bounce_address(token, domain, secret=context.key("bounce"), mailbox=mailbox)
 
 
 def single(recurrence_ids: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ from datetime import datetime
 from gateway.flows.context import Context
 from gateway.flows.notices import enqueue_failure_notice
 from gateway.imip.mail import Envelope, Rcpt
+from gateway.imip.verp import build_envid
 from gateway.maillog import Verb, record
 from gateway.metrics import Counter
 from gateway.relay.hop import RcptResult, Relay
@@ -37,19 +38,20 @@ async def deliver_due(context: Context, relay: Relay, *, worker: str, chance: Ca
 
     async def one(recipient: Recipient, message: Message) -> None:
         async with gate:
-            result = await hand_over(relay, recipient, message)
+            result = await hand_over(context, relay, recipient, message)
         await context.store.write(lambda unit: settle(unit, context, recipient, message, result, chance()))
 
     await asyncio.gather(*(one(recipient, message) for recipient, message in claimed))
     return len(claimed)
 
 
-async def hand_over(relay: Relay, recipient: Recipient, message: Message) -> RcptResult:
+async def hand_over(context: Context, relay: Relay, recipient: Recipient, message: Message) -> RcptResult:
     """Give one mail for one recipient to the next hop; every failure comes back as a result."""
+    envid = build_envid(recipient.bounce_token, secret=context.key("bounce"))
     envelope = Envelope(
         message.mail_from,
         (Rcpt(recipient.address, ("NOTIFY=FAILURE,DELAY", f"ORCPT=rfc822;{xtext(recipient.address)}")),),
-        ("RET=HDRS", f"ENVID={recipient.id}"),  # RFC 3461 §4: what comes back names our row
+        ("RET=HDRS", f"ENVID={envid}"),  # RFC 3461 §4.4: what comes back names our row
     )
     results: Sequence[RcptResult] = await relay.deliver(envelope, message.data)
     return results[0]

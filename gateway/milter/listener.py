@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bind the milter's socket, keep count of its sessions, and drain them at the end."""
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+
+from gateway.config import Listener
+from gateway.errors import Misconfigured
+from gateway.milter.session import MilterServices, MilterSession
+
+
+class MilterListener:
+    """A bound milter door."""
+
+    def __init__(self, listener: Listener, services: MilterServices) -> None:
+        self._listener = listener
+        self._services = services
+        self._sessions: set[MilterSession] = set()
+        self._server: asyncio.Server | None = None
+        self.address = listener.listen
+
+    async def start(self) -> None:
+        """Bind and begin to accept.
+
+        Raises:
+            Misconfigured: `listen` when the address cannot be bound.
+        """
+        loop, where = asyncio.get_running_loop(), self._listener.address
+        try:
+            if where.path:
+                with contextlib.suppress(FileNotFoundError):
+                    Path(where.path).unlink()  # left behind by a process that was killed
+                self._server = await loop.create_unix_server(self._session, where.path)
+                os.chmod(where.path, int(self._listener.socket_mode, 8))
+            else:
+                self._server = await loop.create_server(self._session, where.host, where.port, reuse_port=True)
+                host, port = self._server.sockets[0].getsockname()[:2]
+                self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        except OSError as error:
+            raise Misconfigured("listen", f"Cannot listen on {self._listener.listen}: {error.strerror}") from error
+
+    async def stop(self, timeout: float) -> None:
+        """Take no new connection, finish the mails at hand, close."""
+        if self._server is None:
+            return
+        self._server.close()
+        for session in tuple(self._sessions):
+            session.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while any(session.is_busy for session in self._sessions):
+                    await asyncio.sleep(0.02)
+        if self._listener.address.path:
+            with contextlib.suppress(FileNotFoundError):
+                Path(self._listener.address.path).unlink()
+
+    def _session(self) -> MilterSession:
+        return MilterSession(self._services, self._register)
+
+    def _register(self, session: MilterSession, connected: bool) -> None:
+        (self._sessions.add if connected else self._sessions.discard)(session)

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One milter connection: the stages of a mail, the moment at which it is looked at, and what Postfix is told.
+
+Mail whose header rules out a calendar is accepted at the end of the header, so its body costs nothing. All
+other mail is kept in memory as received and looked at when it is complete. A mail comes back after ABORT or a
+fresh MAIL: nothing of one mail may stay for the next (three mails in one session are a test).
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from gateway.errors import Deferred, GatewayError
+from gateway.imip.mail import Direction, Disposition, Door, Envelope, Mail, Origin, Rcpt
+from gateway.maillog import Verb, record
+from gateway.metrics import Counter
+from gateway.milter import wire
+from gateway.milter.wire import Answer, Command, Packet
+from gateway.replies import BUG, reply_for
+
+_log = logging.getLogger(__name__)
+MAILS = Counter("imip_milter_mails_total", "Mails seen by the milter: passed (no calendar), examined, or deferred.")
+
+_MAYBE = re.compile(
+    rb"content-type:[ \t\r\n]*(?:multipart/|message/|text/(?:x-v)?calendar|application/)", re.IGNORECASE
+)
+_TCP_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+
+
+@dataclass(frozen=True, slots=True)
+class MilterServices:
+    """What a session needs: the flow, the scan, and who is who."""
+
+    examine: Callable[[Mail], Awaitable[Disposition]]
+    may_hold_calendar: Callable[[bytes], bool]
+    is_ours: Callable[[str], bool]
+    addresses_of_login: Callable[[str], Awaitable[frozenset[str]]]
+    new_id: Callable[[], str]
+    direction: Direction = Direction.INBOUND
+    max_message_size: int = 50 << 20
+
+
+@dataclass(slots=True)
+class _Incoming:
+    """The mail that is being received."""
+
+    mail_from: str = ""
+    parameters: tuple[str, ...] = ()
+    rcpt_to: list[Rcpt] = field(default_factory=list)
+    header: bytearray = field(default_factory=bytearray)
+    fields: list[tuple[int, int, str]] = field(default_factory=list)  # start, end, name
+    body: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+
+class MilterSession(asyncio.Protocol):
+    """Speaks with one Postfix smtpd process for one SMTP session."""
+
+    def __init__(self, services: MilterServices, register: Callable[["MilterSession", bool], None]) -> None:
+        self._services = services
+        self._register = register
+        self._reader = wire.PacketReader()
+        self._transport: asyncio.Transport | None = None
+        self._leading_space = False
+        self._macros: dict[str, str] = {}
+        self._mail: _Incoming | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._draining = False
+
+    # the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._register(self, True)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._register(self, False)
+
+    def data_received(self, octets: bytes) -> None:
+        self._acknowledge_quickly()
+        try:
+            for packet in self._reader.feed(octets):
+                self._take(packet)
+        except GatewayError as error:
+            _log.warning("milter connection dropped", extra={"facts": {"reason": error.public}})
+            self._close()
+
+    def drain(self) -> None:
+        """Finish the mail at hand, then close."""
+        self._draining = True
+        if self._work is None and self._mail is None:
+            self._close()
+
+    @property
+    def is_busy(self) -> bool:
+        return self._work is not None
+
+    def _acknowledge_quickly(self) -> None:
+        """Unanswered packets make the sender wait for a delayed TCP acknowledgement; 40 ms each without this."""
+        tcp = self._transport.get_extra_info("socket") if self._transport else None
+        if _TCP_QUICKACK is not None and tcp is not None and tcp.family != socket.AF_UNIX:
+            with contextlib.suppress(OSError):
+                tcp.setsockopt(socket.IPPROTO_TCP, _TCP_QUICKACK, 1)
+
+    def _send(self, *packets: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(packets))
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    # the stages
+
+    def _take(self, packet: Packet) -> None:
+        step = self._STEPS.get(packet.command)
+        if step is not None:
+            step(self, packet)
+        else:  # a command of a later protocol: going on is always right
+            self._send(wire.build_packet(Answer.CONTINUE))
+
+    def _negotiate(self, packet: Packet) -> None:
+        version, actions, steps = wire.parse_negotiation(packet)
+        wanted = wire.WANTED_STEPS & steps
+        self._leading_space = bool(wanted & wire.Steps.HEADER_LEADING_SPACE)
+        self._send(wire.build_negotiation(version, wire.WANTED_ACTIONS & actions, wanted))
+        self._answers = {
+            Command.MAIL: not wanted & wire.Steps.NO_REPLY_MAIL,
+            Command.RCPT: not wanted & wire.Steps.NO_REPLY_RCPT,
+            Command.HEADER: not wanted & wire.Steps.NO_REPLY_HEADER,
+            Command.BODY: not wanted & wire.Steps.NO_REPLY_BODY,
+        }
+
+    _answers: dict[Command, bool] = {}  # noqa: RUF012  # replaced, never changed, by the negotiation
+
+    def _go_on(self, command: Command) -> None:
+        if self._answers.get(command, True):
+            self._send(wire.build_packet(Answer.CONTINUE))
+
+    def _macro(self, packet: Packet) -> None:
+        _, macros = wire.parse_macros(packet)
+        self._macros.update(macros)
+
+    def _connect(self, packet: Packet) -> None:
+        self._send(wire.build_packet(Answer.CONTINUE))
+
+    def _mail_from(self, packet: Packet) -> None:
+        path, *parameters = packet.texts() or [b"<>"]
+        self._mail = _Incoming(
+            wire.parse_path(path), tuple(text.decode("utf-8", "surrogateescape") for text in parameters)
+        )
+        self._go_on(Command.MAIL)
+
+    def _rcpt_to(self, packet: Packet) -> None:
+        path, *parameters = packet.texts() or [b""]
+        if self._mail is not None:
+            texts = tuple(text.decode("utf-8", "surrogateescape") for text in parameters)
+            self._mail.rcpt_to.append(Rcpt(wire.parse_path(path), texts))
+        self._go_on(Command.RCPT)
+
+    def _header(self, packet: Packet) -> None:
+        mail, texts = self._mail, packet.texts()
+        if mail is not None and len(texts) >= 2:
+            name, value = texts[0], texts[1]
+            start = len(mail.header)
+            space = b"" if self._leading_space else b" "
+            mail.header += name + b":" + space + value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") + b"\r\n"
+            mail.fields.append((start, len(mail.header), name.decode("latin-1")))
+        self._go_on(Command.HEADER)
+
+    def _headers_end(self, packet: Packet) -> None:
+        mail = self._mail
+        ours = mail is not None and any(self._services.is_ours(rcpt.address) for rcpt in mail.rcpt_to)
+        if mail is None or not (ours or _MAYBE.search(mail.header)):
+            MAILS.add(outcome="passed")
+            self._finish(wire.build_packet(Answer.ACCEPT))
+            return
+        self._send(wire.build_packet(Answer.CONTINUE))
+
+    def _body(self, packet: Packet) -> None:
+        mail = self._mail
+        if mail is not None:
+            mail.size += len(packet.data)
+            if mail.size <= self._services.max_message_size:
+                mail.body.append(packet.data)
+        self._go_on(Command.BODY)
+
+    def _body_end(self, packet: Packet) -> None:
+        mail = self._mail
+        if mail is None:
+            self._send(wire.build_packet(Answer.CONTINUE))
+            return
+        mail.body.append(packet.data)
+        mail.size += len(packet.data)
+        data = bytes(mail.header) + b"\r\n" + b"".join(mail.body)
+        ours = any(self._services.is_ours(rcpt.address) for rcpt in mail.rcpt_to)
+        fits = mail.size <= self._services.max_message_size
+        if not fits or not (ours or self._services.may_hold_calendar(data)):
+            MAILS.add(outcome="passed")
+            self._finish(wire.build_packet(Answer.ACCEPT))
+            return
+        self._work = asyncio.get_running_loop().create_task(self._look_at(mail, data))
+
+    def _abort(self, packet: Packet) -> None:
+        self._mail = None
+
+    def _quit(self, packet: Packet) -> None:
+        self._close()
+
+    def _quit_new(self, packet: Packet) -> None:
+        self._mail = None
+        self._macros.clear()
+
+    _STEPS: dict[str, Callable[["MilterSession", Packet], None]] = {  # noqa: RUF012  # a constant table
+        Command.NEGOTIATE: _negotiate,
+        Command.MACRO: _macro,
+        Command.CONNECT: _connect,
+        Command.HELO: _connect,
+        Command.MAIL: _mail_from,
+        Command.RCPT: _rcpt_to,
+        Command.DATA: _connect,
+        Command.UNKNOWN: _connect,
+        Command.HEADER: _header,
+        Command.HEADERS_END: _headers_end,
+        Command.BODY: _body,
+        Command.BODY_END: _body_end,
+        Command.ABORT: _abort,
+        Command.QUIT: _quit,
+        Command.QUIT_NEW: _quit_new,
+    }
+
+    # the look
+
+    async def _look_at(self, incoming: _Incoming, data: bytes) -> None:
+        """Examine one mail; trouble of ours, a bug included, is always temporary to the peer."""
+        mail_id = self._services.new_id()
+        try:
+            mail = await self._build_mail(mail_id, incoming, data)
+            disposition = await self._services.examine(mail)
+            answer = self._edits(incoming, disposition)
+            MAILS.add(outcome="examined")
+        except Deferred as error:
+            record(Verb.DEFERRED, rule=error.code, mail=mail_id, door=Door.MILTER, reason=error.public)
+            answer = wire.build_reply(reply_for(error).smtp_line)
+            MAILS.add(outcome="deferred")
+        except Exception:
+            _log.exception("milter failed", extra={"facts": {"mail": mail_id}})
+            answer = wire.build_reply(BUG.smtp_line)
+            MAILS.add(outcome="deferred")
+        self._work = None
+        self._finish(answer)
+
+    async def _build_mail(self, mail_id: str, incoming: _Incoming, data: bytes) -> Mail:
+        login = self._macros.get("auth_authen") or None
+        addresses = await self._services.addresses_of_login(login) if login else frozenset()
+        origin = Origin(
+            door=Door.MILTER,
+            direction=self._services.direction,
+            queue_id=self._macros.get("i"),
+            client_name=self._macros.get("client_name"),
+            client_address=self._macros.get("client_addr"),
+            login=login,
+            login_addresses=addresses,
+        )
+        envelope = Envelope(incoming.mail_from, tuple(incoming.rcpt_to), incoming.parameters)
+        return Mail(mail_id, envelope, origin, data)
+
+    def _edits(self, incoming: _Incoming, disposition: Disposition) -> bytes:
+        """Write what a disposition asks for as milter answers; deletions from the last to the first."""
+        if disposition.consumed and set(disposition.consumed) >= {rcpt.address for rcpt in incoming.rcpt_to}:
+            return wire.build_packet(Answer.DISCARD)
+        packets = []
+        seen: dict[str, int] = {}
+        doomed: list[tuple[str, int]] = []
+        for start, end, name in incoming.fields:
+            occurrence = seen[name.lower()] = seen.get(name.lower(), 0) + 1
+            if any(first <= start and end <= last for first, last in disposition.drop):
+                doomed.append((name, occurrence))
+        packets += [wire.build_delete_header(name, occurrence) for name, occurrence in reversed(doomed)]
+        for name, value in reversed(parse_header_lines(disposition.headers)):
+            packets.append(wire.build_insert_header(0, name, value if self._leading_space else value.lstrip(" ")))
+        packets += [wire.build_delete_rcpt(address) for address in sorted(disposition.consumed)]
+        return b"".join((*packets, wire.build_packet(Answer.ACCEPT)))
+
+    def _finish(self, answer: bytes) -> None:
+        self._mail = None
+        self._send(answer)
+        if self._draining:
+            self._close()
+
+
+def parse_header_lines(headers: bytes) -> list[tuple[str, str]]:
+    """Split complete header lines into names and values; folds become LF, as the protocol has them."""
+    fields: list[tuple[str, str]] = []
+    for line in headers.decode("utf-8", "surrogateescape").split("\r\n"):
+        if line[:1] in (" ", "\t") and fields:
+            name, value = fields[-1]
+            fields[-1] = (name, f"{value}\n{line}")
+        elif ":" in line:
+            name, _, value = line.partition(":")
+            fields.append((name, value))
+    return fields
