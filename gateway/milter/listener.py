@@ -30,8 +30,7 @@ class MilterListener:
         loop, where = asyncio.get_running_loop(), self._listener.address
         try:
             if where.path:
-                with contextlib.suppress(FileNotFoundError):
-                    Path(where.path).unlink()  # left behind by a process that was killed
+                self._unlink()  # left behind by a process that was killed
                 self._server = await loop.create_unix_server(self._session, where.path)
                 os.chmod(where.path, int(self._listener.socket_mode, 8))
             else:
@@ -41,17 +40,20 @@ class MilterListener:
         except OSError as error:
             raise Misconfigured("listen", f"Cannot listen on {self._listener.listen}: {error.strerror}") from error
 
-    async def stop(self, timeout: float) -> None:
-        """Take no new connection, finish the mails at hand, close."""
+    async def stop(self, grace: float) -> None:
+        """Take no new connection, finish the mails at hand (at most `grace` seconds), close."""
         if self._server is None:
             return
         self._server.close()
         for session in tuple(self._sessions):
             session.drain()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                while any(session.is_busy for session in self._sessions):
-                    await asyncio.sleep(0.02)
+        if work := {session.work for session in self._sessions if session.work is not None}:
+            await asyncio.wait(work, timeout=grace)
+        for session in tuple(self._sessions):
+            session.close()
+        self._unlink()
+
+    def _unlink(self) -> None:
         if self._listener.address.path:
             with contextlib.suppress(FileNotFoundError):
                 Path(self._listener.address.path).unlink()

@@ -68,7 +68,7 @@ class MilterSession(asyncio.Protocol):
         self._leading_space = False
         self._macros: dict[str, str] = {}
         self._mail: _Incoming | None = None
-        self._work: asyncio.Task[None] | None = None
+        self.work: asyncio.Task[None] | None = None  # the look at a complete mail, while it lasts
         self._draining = False
 
     # the connection
@@ -88,17 +88,13 @@ class MilterSession(asyncio.Protocol):
                 self._take(packet)
         except GatewayError as error:
             _log.warning("milter connection dropped", extra={"facts": {"reason": error.public}})
-            self._close()
+            self.close()
 
     def drain(self) -> None:
         """Finish the mail at hand, then close."""
         self._draining = True
-        if self._work is None and self._mail is None:
-            self._close()
-
-    @property
-    def is_busy(self) -> bool:
-        return self._work is not None
+        if self.work is None and self._mail is None:
+            self.close()
 
     def _acknowledge_quickly(self) -> None:
         """Unanswered packets make the sender wait for a delayed TCP acknowledgement; 40 ms each without this."""
@@ -111,7 +107,8 @@ class MilterSession(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(packets))
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Hang up."""
         if self._transport is not None:
             self._transport.close()
 
@@ -204,13 +201,13 @@ class MilterSession(asyncio.Protocol):
             MAILS.add(outcome="passed")
             self._finish(wire.build_packet(Answer.ACCEPT))
             return
-        self._work = asyncio.get_running_loop().create_task(self._look_at(mail, data))
+        self.work = asyncio.get_running_loop().create_task(self._look_at(mail, data))
 
     def _abort(self, packet: Packet) -> None:
         self._mail = None
 
     def _quit(self, packet: Packet) -> None:
-        self._close()
+        self.close()
 
     def _quit_new(self, packet: Packet) -> None:
         self._mail = None
@@ -252,7 +249,7 @@ class MilterSession(asyncio.Protocol):
             _log.exception("milter failed", extra={"facts": {"mail": mail_id}})
             answer = wire.build_reply(BUG.smtp_line)
             MAILS.add(outcome="deferred")
-        self._work = None
+        self.work = None
         self._finish(answer)
 
     async def _build_mail(self, mail_id: str, incoming: _Incoming, data: bytes) -> Mail:
@@ -291,7 +288,7 @@ class MilterSession(asyncio.Protocol):
         self._mail = None
         self._send(answer)
         if self._draining:
-            self._close()
+            self.close()
 
 
 def parse_header_lines(headers: bytes) -> list[tuple[str, str]]:

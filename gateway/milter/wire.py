@@ -115,7 +115,7 @@ class PacketReader:
             Refused: `bad-packet` for a length that is zero or beyond any sense.
         """
         self._buffer += octets
-        while len(self._buffer) >= 5:
+        while len(self._buffer) >= 4:
             (length,) = struct.unpack_from("!I", self._buffer)
             if not 1 <= length <= MAX_PACKET:
                 raise Refused("bad-packet", f"A milter packet of {length} octets")
