@@ -34,9 +34,10 @@ LAYERS: dict[str, int] = {
     "gateway.milter": 5,
     "gateway.http": 5,
     "gateway.workers": 5,
-    "gateway.app": 6,
-    "gateway.cli": 7,
-    "gateway.__main__": 8,
+    "gateway.doors": 6,
+    "gateway.app": 7,
+    "gateway.cli": 8,
+    "gateway.__main__": 9,
 }
 
 PURE = ("gateway.itip", "gateway.imip", "gateway.jscalendar", "policies")
