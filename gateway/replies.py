@@ -37,6 +37,7 @@ REPLIES: dict[str, Reply] = {
     "not-permitted": Reply(550, "5.7.1", 403, "3.8", 77, "Not permitted"),
     "unauthenticated": Reply(535, "5.7.8", 401, "3.8", 77, "Authentication failed"),
     "authentication-required": Reply(530, "5.7.0", 401, "3.8", 77, "Authentication required"),
+    "tls-required": Reply(530, "5.7.0", 403, "3.8", 77, "Must use TLS first"),
     "conflict": Reply(451, "4.3.0", 409, "5.1", 75, "Conflicting change; try again"),
     "rate-limited": Reply(450, "4.7.1", 429, "5.1", 75, "Too many requests; try again later"),
     "bad-calendar": Reply(550, "5.6.0", 400, "5.3", 65, "Not a calendar we can read"),

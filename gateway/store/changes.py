@@ -46,6 +46,12 @@ class Changes:
         newest = sa.select(sa.func.max(table.updated)).where(table.account_id == account_id, table.type == kind.value)
         return int(self._connection.execute(newest).scalar() or 0)
 
+    def states(self, account_id: str) -> dict[Kind, int]:
+        """Return the count of each kind that ever changed."""
+        table = schema.changes.c
+        query = sa.select(table.type, sa.func.max(table.updated)).where(table.account_id == account_id)
+        return {Kind(kind): count for kind, count in self._connection.execute(query.group_by(table.type)).tuples()}
+
     def created(
         self, account_id: str, kind: Kind, item_id: str, *, parent: str | None = None, name: str | None = None
     ) -> None:
@@ -82,9 +88,10 @@ class Changes:
         )
 
     def _next(self, account_id: str) -> int:
+        """Count one more change; what a sharee sees (`owner/sharee`) is counted with the owner's changes."""
         counter = (
             sa.update(schema.accounts)
-            .where(schema.accounts.c.id == account_id)
+            .where(schema.accounts.c.id == account_id.partition("/")[0])
             .values(modseq=schema.accounts.c.modseq + 1)
             .returning(schema.accounts.c.modseq)
         )

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from gateway.store.accounts import Accounts
 from gateway.store.alarms import Alarms
+from gateway.store.blobs import StoredBlobs
 from gateway.store.calendars import Calendars
 from gateway.store.changes import Changes
 from gateway.store.held import HeldMails
@@ -57,6 +58,10 @@ class Unit:
     @cached_property
     def sent(self) -> SentMails:
         return SentMails(self.connection)
+
+    @cached_property
+    def blobs(self) -> StoredBlobs:
+        return StoredBlobs(self.connection)
 
     @cached_property
     def links(self) -> Links:
