@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store import schema
-from gateway.store.changes import Changes, Kind
+from gateway.store.changes import Changes, Kind, log_key
 from gateway.store.rows import record, records, upsert, values
 
 
@@ -57,12 +57,12 @@ class Calendars:
             self._connection.execute(sa.update(schema.calendars).where(*own).values(is_default=False))
         upsert(self._connection, schema.calendars, values(calendar), keep=("created_at",))
         mark = self._changes.updated if existed else self._changes.created
-        for account_id in (calendar.account_id, *(share.account_id for share in self.shares(calendar.id))):
-            mark(account_id, Kind.CALENDAR, calendar.id)
+        for key in self._watchers(calendar):
+            mark(key, Kind.CALENDAR, calendar.id)
 
     def remove(self, calendar: Calendar) -> None:
-        for account_id in (calendar.account_id, *(share.account_id for share in self.shares(calendar.id))):
-            self._changes.destroyed(account_id, Kind.CALENDAR, calendar.id)
+        for key in self._watchers(calendar):
+            self._changes.destroyed(key, Kind.CALENDAR, calendar.id)
         self._connection.execute(sa.delete(schema.calendars).where(schema.calendars.c.id == calendar.id))
 
     def get(self, calendar_id: str) -> Calendar | None:
@@ -95,13 +95,41 @@ class Calendars:
         query = sa.select(schema.calendar_shares).where(schema.calendar_shares.c.calendar_id == calendar_id)
         return records(Share, self._connection.execute(query.order_by(schema.calendar_shares.c.account_id)))
 
-    def put_share(self, share: Share) -> None:
+    def put_share(self, calendar: Calendar, share: Share) -> None:
+        """Share a calendar with an account, or change what that account may do with it."""
+        key = log_key(calendar.account_id, share.account_id)
+        known = any(old.account_id == share.account_id for old in self.shares(calendar.id))
         upsert(self._connection, schema.calendar_shares, values(share))
+        if known:
+            self._changes.updated(key, Kind.CALENDAR, calendar.id)
+            return
+        self._changes.created(key, Kind.CALENDAR, calendar.id)
+        for object_id in self._objects_in(calendar.id):
+            self._changes.created(key, Kind.EVENT, object_id)
 
-    def remove_share(self, calendar_id: str, account_id: str) -> None:
+    def remove_share(self, calendar: Calendar, account_id: str) -> None:
+        """Share no longer; what the account does not see elsewhere is gone for it."""
         table = schema.calendar_shares
-        same = (table.c.calendar_id == calendar_id, table.c.account_id == account_id)
-        self._connection.execute(sa.delete(table).where(*same))
+        same = (table.c.calendar_id == calendar.id, table.c.account_id == account_id)
+        if self._connection.execute(sa.delete(table).where(*same)).rowcount == 0:
+            return
+        key = log_key(calendar.account_id, account_id)
+        self._changes.destroyed(key, Kind.CALENDAR, calendar.id)
+        others = [shared.id for shared, _ in self.shared_with(account_id)]
+        still = {object_id for other in others for object_id in self._objects_in(other)}
+        for object_id in self._objects_in(calendar.id):
+            if object_id not in still:
+                self._changes.destroyed(key, Kind.EVENT, object_id)
+
+    def _watchers(self, calendar: Calendar) -> tuple[str, ...]:
+        """Return the keys of the owner's changes and of everyone it is shared with."""
+        viewers = (calendar.account_id, *(share.account_id for share in self.shares(calendar.id)))
+        return tuple(log_key(calendar.account_id, viewer) for viewer in viewers)
+
+    def _objects_in(self, calendar_id: str) -> tuple[str, ...]:
+        table = schema.object_calendars.c
+        query = sa.select(table.object_id).where(table.calendar_id == calendar_id).order_by(table.object_id)
+        return tuple(self._connection.execute(query).scalars())
 
     def _first(self, condition: sa.ColumnElement[bool]) -> Any:
         return self._connection.execute(sa.select(schema.calendars).where(condition)).first()

@@ -3,6 +3,7 @@
 
 Each account counts its changes (`modseq`); each thing remembers at which count it was created, last
 updated, and destroyed. A state string is such a count, so it survives restarts and needs no log.
+Whoever shares another's calendar has a count of their own there (`log_key`), of what they may see alone.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,11 @@ class Kind(StrEnum):
     EVENT = "CalendarEvent"
     NOTIFICATION = "CalendarEventNotification"
     IDENTITY = "ParticipantIdentity"
+
+
+def log_key(owner_id: str, viewer_id: str) -> str:
+    """Return under which key the changes of an account are counted for one who sees (a part of) it."""
+    return owner_id if owner_id == viewer_id else f"{owner_id}/{viewer_id}"
 
 
 @dataclass(frozen=True, slots=True)

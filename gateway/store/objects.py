@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store import schema
-from gateway.store.changes import Changes, Kind
+from gateway.store.changes import Changes, Kind, log_key
 from gateway.store.rows import record, records, upsert, values
 
 
@@ -102,12 +102,12 @@ class Objects:
     def update(self, item: StoredObject) -> None:
         changed = {name: value for name, value in values(item).items() if name not in ("id", "created_at")}
         self._connection.execute(sa.update(schema.objects).where(schema.objects.c.id == item.id).values(**changed))
-        for account_id in self._watchers(item):
-            self._changes.updated(account_id, Kind.EVENT, item.id)
+        for key in self._watchers(item):
+            self._changes.updated(key, Kind.EVENT, item.id)
 
     def remove(self, item: StoredObject) -> None:
-        for account_id in self._watchers(item):
-            self._changes.destroyed(account_id, Kind.EVENT, item.id)
+        for key in self._watchers(item):
+            self._changes.destroyed(key, Kind.EVENT, item.id)
         self._connection.execute(sa.delete(schema.objects).where(schema.objects.c.id == item.id))
 
     def get(self, object_id: str) -> StoredObject | None:
@@ -156,17 +156,22 @@ class Objects:
 
     def set_places(self, item: StoredObject, places: Iterable[tuple[str, str]], *, new: bool = False) -> None:
         """Put an object in exactly these calendars."""
+        before = () if new else self._watchers(item)
         table = schema.object_calendars
         self._connection.execute(sa.delete(table).where(table.c.object_id == item.id))
         for calendar_id, href in places:
             self._connection.execute(sa.insert(table).values(object_id=item.id, calendar_id=calendar_id, href=href))
         first = next(iter(self.places(item.id)), None)
-        for account_id in self._watchers(item):
-            if new:
-                where = {"parent": first.calendar_id, "name": first.href} if first else {}
-                self._changes.created(account_id, Kind.EVENT, item.id, **where)
+        after = self._watchers(item)
+        for key in after:
+            if key in before:
+                self._changes.updated(key, Kind.EVENT, item.id)
             else:
-                self._changes.updated(account_id, Kind.EVENT, item.id)
+                where = {"parent": first.calendar_id, "name": first.href} if first else {}
+                self._changes.created(key, Kind.EVENT, item.id, **where)
+        for key in before:
+            if key not in after:  # moved out of what was shared with them
+                self._changes.destroyed(key, Kind.EVENT, item.id)
 
     def places(self, object_id: str) -> tuple[Place, ...]:
         table = schema.object_calendars
@@ -211,7 +216,7 @@ class Objects:
     def put_overlay(self, item: StoredObject, account_id: str, data: Mapping[str, Any], *, at: datetime) -> None:
         row = {"object_id": item.id, "account_id": account_id, "data": dict(data), "updated_at": at}
         upsert(self._connection, schema.overlays, row)
-        self._changes.updated(account_id, Kind.EVENT, item.id)
+        self._changes.updated(log_key(item.account_id, account_id), Kind.EVENT, item.id)
 
     # guests
 
@@ -253,7 +258,7 @@ class Objects:
         self._connection.execute(sa.update(table).where(table.c.id == proposal_id).values(state=state))
 
     def _watchers(self, item: StoredObject) -> tuple[str, ...]:
-        """The owner, and everyone a calendar of it is shared with."""
+        """Return the keys of the owner's changes and of everyone a calendar of it is shared with."""
         shares = schema.calendar_shares.c
         query = (
             sa.select(shares.account_id)
@@ -262,7 +267,7 @@ class Objects:
             .distinct()
         )
         others = self._connection.execute(query).scalars().all()
-        return (item.account_id, *(other for other in others if other != item.account_id))
+        return (item.account_id, *(log_key(item.account_id, other) for other in others if other != item.account_id))
 
     def _first(self, condition: sa.ColumnElement[bool]) -> Any:
         return self._connection.execute(sa.select(schema.objects).where(condition)).first()
