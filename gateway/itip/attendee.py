@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The attendee's side of a change: which answers a copy owes its organizer (RFC 5546 §3.2.3, RFC 6638 §3.2.2).
+
+Only what the user says about themself is anybody else's business: PARTSTAT, an occurrence taken out, the copy deleted,
+a delegation. Every other edit stays local. SEQUENCE is the organizer's and is echoed, never raised.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.errors import Refused
+from gateway.itip.address import build_mailto, is_mailable, normal_address, plain_address
+from gateway.itip.delta import Delta, implied, state
+from gateway.itip.instances import MASTER, InstanceKey
+from gateway.itip.messages import SECOND, Letterhead, Part, is_cancelled, view_part, write_message, written_id
+from gateway.itip.model import DiffSettings, Fault, ItipMessage, Method, Partstat
+from gateway.itip.objects import Party, SchedulingObject
+from gateway.itip.tree import Component, Prop
+from gateway.itip.view import invited, reply_component
+
+#: What a task's REPLY tells besides PARTSTAT (RFC 5546 §3.4.3).
+_PROGRESS = ("STATUS", "PERCENT-COMPLETE", "COMPLETED")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer owed: for the whole ("") or an occurrence, from the version that shows it."""
+
+    key: InstanceKey
+    partstat: str
+    version: SchedulingObject
+    attendee: Prop
+    reason: str
+
+
+class AttendeeSide:
+    """Decides what one own address answers after a change."""
+
+    def __init__(self, delta: Delta, address: str, now: datetime, settings: DiffSettings) -> None:
+        self.delta, self.address, self.now, self.settings = delta, address, now, settings
+        self.skipped: list[Fault] = []
+
+    def answers(self) -> list[Answer]:
+        """Return the answers owed, that for the whole first."""
+        if self.delta.new is None or self.address not in self.delta.new.everyone:
+            return list(self._left())
+        whole = self._whole()
+        single = [answer for key in self._keys() if (answer := self._single(key, whole)) is not None]
+        return [whole, *single] if whole is not None else single
+
+    def messages(
+        self, answers: Sequence[Answer], organizer: Party, sequence_from: SchedulingObject, at: datetime
+    ) -> list[ItipMessage]:
+        """Write the REPLYs, and the REQUEST to a new delegate after the REPLY that names them."""
+        found: list[ItipMessage] = []
+        bundles = (
+            [[each] for each in answers] if self.settings.one_instance_per_message else [answers] if answers else []
+        )
+        for bundle in bundles:
+            found.append(self._reply(bundle, organizer, sequence_from, at + len(found) * SECOND))
+            for answer in bundle:
+                for delegate in self._new_delegates(answer):
+                    found.append(self._delegation(answer, delegate, at + len(found) * SECOND))
+        return found
+
+    def _whole(self) -> Answer | None:
+        new, old = self.delta.new, self.delta.old
+        me = None if new is None else new.attendees(MASTER).get(self.address)
+        if new is None or me is None or new.master is None:
+            return None
+        before = old.attendees(MASTER).get(self.address) if old is not None and old.master is not None else None
+        if is_cancelled(new.master):
+            self._skip("change.cancelled", "The event is cancelled")
+            return None
+        reason = self._why(before, me, MASTER, first=old is None or old.master is None)
+        return None if reason is None else Answer(MASTER, me.partstat, new, me.prop, reason)
+
+    def _keys(self) -> tuple[InstanceKey, ...]:
+        new, old = self.delta.new, self.delta.old
+        if new is not None and old is None:
+            return tuple(sorted(new.overrides))
+        return self.delta.keys
+
+    def _single(self, key: InstanceKey, whole: Answer | None) -> Answer | None:
+        """The answer for one occurrence; none where the answer for the whole says the same."""
+        new, old = self.delta.new, self.delta.old
+        assert new is not None
+        series = new.attendees(MASTER).get(self.address) if new.master is not None else None
+        before = old.attendees(key).get(self.address) if old is not None else None
+        if key in self.delta.excluded_now and key not in new.overrides:
+            return self._taken_out(key, before, series)
+        component = new.component(key)
+        me = new.attendees(key).get(self.address)
+        if me is None or (component is None and not new.series.exists(key)):
+            return None
+        if component is not None and is_cancelled(component):
+            return None
+        if before is None and series is not None:
+            before = old.attendees(MASTER).get(self.address) if old is not None else None
+        if old is None and series is not None and me.partstat == series.partstat:
+            return None
+        if whole is not None and whole.partstat == me.partstat and not self._answered_apart(key):
+            return None
+        reason = self._why(before, me, key, first=before is None)
+        if reason is None:
+            return None
+        if self.delta.is_past(key, self.now) and not self.settings.send_past_events:
+            self._skip("change.past-instance", f"The occurrence {self.delta.written(key)} is over")
+            return None
+        return Answer(key, me.partstat, new, me.prop, reason)
+
+    def _answered_apart(self, key: InstanceKey) -> bool:
+        return self.delta.old is not None and key in self.delta.old.overrides
+
+    def _taken_out(self, key: InstanceKey, before: Party | None, series: Party | None) -> Answer | None:
+        """An EXDATE by an attendee declines that occurrence (RFC 6638 §3.2.2.1)."""
+        old = self.delta.old
+        if old is None or before is None or before.partstat in (Partstat.DECLINED, Partstat.DELEGATED):
+            return None
+        if series is not None and series.partstat == Partstat.DECLINED:
+            return None
+        if not state(old, frozenset({MASTER, *old.overrides}), key).is_on:
+            return None
+        if self.delta.is_past(key, self.now) and not self.settings.send_past_events:
+            self._skip("change.past-instance", f"The occurrence {self.delta.written(key)} is over")
+            return None
+        return Answer(key, Partstat.DECLINED, old, before.prop, "The attendee removed this occurrence")
+
+    def _why(self, before: Party | None, me: Party, key: InstanceKey, *, first: bool) -> str | None:
+        """Why an answer is owed, None where it is not."""
+        new = self.delta.new
+        organizer = None if new is None else new.organizer
+        if organizer is not None and organizer.force_send == "REPLY":
+            return "The attendee sends the answer again"
+        if me.partstat == Partstat.NEEDS_ACTION:
+            return None
+        if before is None or before.partstat != me.partstat:
+            return f"The attendee answers {me.partstat}" if not first else f"The attendee has answered {me.partstat}"
+        if before.delegated_to != me.delegated_to:
+            return "The attendee delegates to somebody else"
+        if self._said_more(key):
+            return "The attendee tells more"
+        return None
+
+    def _said_more(self, key: InstanceKey) -> bool:
+        """A new COMMENT of the attendee's own, or progress of a task."""
+        old, new = self.delta.old, self.delta.new
+        before = None if old is None else old.component(key)
+        after = None if new is None else new.component(key)
+        if before is None or after is None:
+            return False
+        if after.name == "VTODO" and any(before.value(name) != after.value(name) for name in _PROGRESS):
+            return True
+        return bool(_new_comments(before, after))
+
+    def _left(self) -> Iterator[Answer]:
+        """The copy was deleted, or the user took themself off it: that declines what was not declined before."""
+        old = self.delta.old
+        if old is None or (old.master is not None and is_cancelled(old.master)):
+            self._skip("change.cancelled", "The event is cancelled")
+            return
+        whole = old.attendees(MASTER).get(self.address) if old.master is not None else None
+        if whole is not None and self._declines(whole):
+            yield Answer(MASTER, Partstat.DECLINED, old, whole.prop, "The attendee deleted the event")
+            return
+        for key, component in sorted(old.overrides.items()):
+            me = old.attendees(key).get(self.address)
+            if me is None or is_cancelled(component) or self.delta.is_past(key, self.now):
+                continue
+            if self._declines(me):
+                yield Answer(key, Partstat.DECLINED, old, me.prop, "The attendee deleted the event")
+
+    def _declines(self, me: Party) -> bool:
+        if me.partstat in (Partstat.DECLINED, Partstat.DELEGATED):
+            self._skip("change.declined", "The organizer knows already that the attendee does not take part")
+            return False
+        if me.partstat == Partstat.NEEDS_ACTION:  # JMAP Calendars §5.9.2.3: who never answered declines in silence
+            self._skip("change.not-answered", "The attendee had not answered the invitation")
+            return False
+        return True
+
+    def _reply(
+        self, bundle: Sequence[Answer], organizer: Party, sequence_from: SchedulingObject, at: datetime
+    ) -> ItipMessage:
+        parts, to = [], {organizer.address: organizer.spelled}
+        for answer in bundle:
+            component = implied(answer.version, answer.key)
+            if component is None:
+                continue
+            line = answer.attendee.with_param("PARTSTAT", answer.partstat)
+            before = None if self.delta.old is None else self.delta.old.component(answer.key)
+            comments = _new_comments(before, component) if before is not None else []
+            shown = reply_component(
+                component, line, organizer=organizer.prop, master=answer.version.master, comments=comments
+            )
+            written = written_id(answer.version, answer.key)
+            parts.append(Part(shown, sequence_from.sequence_of(answer.key), written))
+            for delegator in answer.attendee.param_values("DELEGATED-FROM"):  # RFC 5546 §3.2.2.3: to both
+                if is_mailable(delegator):
+                    to.setdefault(normal_address(delegator), plain_address(delegator))
+        head = Letterhead(bundle[0].version.uid, plain_address(bundle[0].attendee.value), bundle[0].version.zones)
+        return write_message(Method.REPLY, head, tuple(to.values()), parts, dtstamp=at, reason=bundle[0].reason)
+
+    def _new_delegates(self, answer: Answer) -> list[str]:
+        """Whom the attendee has named to go instead, and not before."""
+        if answer.partstat != Partstat.DELEGATED:
+            return []
+        before = self.delta.old.attendees(answer.key).get(self.address) if self.delta.old is not None else None
+        known = {normal_address(each) for each in before.delegated_to} if before is not None else set()
+        return [
+            d for d in answer.attendee.param_values("DELEGATED-TO") if normal_address(d) not in known and is_mailable(d)
+        ]
+
+    def _delegation(self, answer: Answer, delegate: str, at: datetime) -> ItipMessage:
+        """The invitation passed on: the organizer's event, SEQUENCE not raised (RFC 5546 §3.2.2.3)."""
+        source, key = answer.version, answer.key
+        component = implied(source, key) or Component(source.kind)
+        chain = (("DELEGATED-FROM", (build_mailto(answer.attendee.value),)),)
+        if normal_address(delegate) not in source.attendees(key):
+            component = component.adding(Prop("ATTENDEE", build_mailto(delegate), (*chain, ("RSVP", ("TRUE",)))))
+        else:
+            component = component.map_props(lambda line: _as_delegate(line, delegate, answer.attendee))
+        part = view_part(source, key, component=component)
+        head = Letterhead(source.uid, plain_address(answer.attendee.value), source.zones)
+        to = (plain_address(delegate),)
+        return write_message(Method.REQUEST, head, to, [part], dtstamp=at, reason="The attendee delegates to you")
+
+    def _skip(self, rule: str, sentence: str) -> None:
+        if all(fault.rule != rule for fault in self.skipped):
+            self.skipped.append(Fault(rule, sentence))
+
+
+def _as_delegate(line: Prop, delegate: str, delegator: Prop) -> Prop:
+    if line.name != "ATTENDEE" or normal_address(line.value) != normal_address(delegate):
+        return line
+    if not line.param_values("DELEGATED-FROM"):
+        line = line.with_param("DELEGATED-FROM", build_mailto(delegator.value))
+    return invited(line)
+
+
+def _new_comments(before: Component, after: Component) -> list[Prop]:
+    known = {line.text.strip() for line in before.all("COMMENT")}
+    return [line for line in after.all("COMMENT") if line.text.strip() and line.text.strip() not in known]
+
+
+def reply_sequence_source(delta: Delta) -> SchedulingObject | None:
+    """Return the version whose SEQUENCE an answer echoes.
+
+    A client that bumps SEQUENCE for its own edit must not hide the organizer's next update (RFC 5546 §2.1.4); one
+    that took the organizer's update itself brings the update's SEQUENCE with the update's content.
+    """
+    old, new = delta.old, delta.new
+    if old is None or new is None:
+        return new or old
+    try:
+        updated = any(delta.all_changes(key) for key in (MASTER, *delta.keys))
+    except Refused:
+        updated = True
+    return new if updated else old

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a change of a stored object owes its people: the front of the outgoing half (RFC 5546 §3.2, RFC 6638 §3.2).
+
+Who speaks is settled here, and the reasons why nobody does; the organizer's and the attendee's side decide, and this
+module addresses, stamps and writes what they owe. The answer is always a `Change`: messages, or why there are none.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from gateway.errors import Refused
+from gateway.itip.address import normal_addresses
+from gateway.itip.attendee import AttendeeSide, reply_sequence_source
+from gateway.itip.delta import Delta, implied, state
+from gateway.itip.instances import MASTER, InstanceKey
+from gateway.itip.messages import SECOND, Letterhead, Part, next_dtstamp, view_part, write_message, written_id
+from gateway.itip.model import Change, DiffSettings, Fault, ItipMessage, Method
+from gateway.itip.objects import Party, SchedulingObject, read_object
+from gateway.itip.organizer import Group, OrganizerSide, Owed
+from gateway.itip.revision import Revision
+from gateway.itip.tree import Component, Prop, build_tree
+from gateway.itip.values import parse_utc
+from gateway.itip.view import cancel_component
+
+DEFAULT_SETTINGS = DiffSettings()
+_BELIEVED_AHEAD = timedelta(days=1)
+
+#: The sentence where several recipients were left out, or nobody at all was to be told.
+_SENTENCES = {
+    "change.nothing-stored": "There was no event, and there is none",
+    "change.not-scheduled": "Journal entries and free-busy times are not scheduled by mail",
+    "change.no-attendees": "Nobody is invited, so nobody is told",
+    "change.only-self": "Nobody but you is invited, so nobody is told",
+    "change.no-organizer": "The event has attendees but no organizer, so nobody can invite them",
+    "change.not-involved": "None of your addresses is the organizer or an attendee of the event",
+    "change.past": "The event is over, so nobody is told",
+    "change.schedule-agent": "Another program does the scheduling for this event (SCHEDULE-AGENT)",
+    "change.unreachable": "There is no address that mail can be sent to",
+    "change.not-significant": "Nothing changed that anybody needs to be told of",
+    "change.cancelled": "The event is cancelled, and who was to know has been told",
+    "change.local-only": "Only your own copy changed; the organizer is not told",
+    "change.not-answered": "You had not answered the invitation, so the organizer is not told",
+    "change.declined": "The organizer knows already that you do not take part",
+    "change.past-instance": "The occurrence is over, so nobody is told",
+}
+
+
+def diff(
+    old: Component | None,
+    new: Component | None,
+    *,
+    addresses: Sequence[str],
+    now: datetime,
+    settings: DiffSettings = DEFAULT_SETTINGS,
+) -> Change:
+    """Return what a change from `old` to `new` owes, seen by the owner of `addresses`. None = there is no such object.
+
+    Never raises on bad input: a new object that cannot be scheduled is an `error`, and `stored` is None then.
+    """
+    try:
+        return _Change(old, new, addresses, now, settings).answer()
+    except Refused as error:
+        return Change(error=Fault("object.no-start", error.public))
+
+
+class _Change:
+    """One change being answered."""
+
+    def __init__(
+        self,
+        old: Component | None,
+        new: Component | None,
+        addresses: Sequence[str],
+        now: datetime,
+        settings: DiffSettings,
+    ) -> None:
+        self.old = None if old is None else _usable(read_object(old))
+        self.new = None if new is None else read_object(new)
+        self.mine = normal_addresses(addresses)
+        self.now, self.settings = now, settings
+        self._stamped_at: datetime | None = None  # DTSTAMP of the last message written
+
+    def answer(self) -> Change:
+        fault = self._fault()
+        if fault is not None:
+            return Change(error=fault)
+        latest = self.new or self.old
+        if latest is None:
+            return self._nothing("change.nothing-stored")
+        if latest.kind not in ("VEVENT", "VTODO"):
+            return self._nothing("change.not-scheduled")
+        if not any(version.everyone for version in (self.old, self.new) if version is not None):
+            return self._nothing("change.no-attendees")
+        before, after = (None if version is None else version.organizer for version in (self.old, self.new))
+        organizer = after or before
+        if organizer is None:
+            return self._nothing("change.no-organizer")
+        if organizer.address in self.mine or (before is not None and before.address in self.mine):
+            return self._as_organizer(before, after)
+        return self._as_attendee(organizer)
+
+    def _fault(self) -> Fault | None:
+        """Why the new object cannot be stored as a scheduling object at all."""
+        if self.new is None:
+            return None
+        if self.new.faults:
+            return self.new.faults[0]
+        if self.new.kind == "VEVENT" and self.new.master is not None and self.new.series.start is None:
+            return Fault("object.no-start", "The event does not say when it starts, or not so that it can be read")
+        if self.old is None:
+            return None
+        if self.old.uid != self.new.uid:
+            return Fault("change.uid", "The UID of an event cannot change")
+        if self.old.kind != self.new.kind:
+            return Fault("change.kind", "An event cannot become a task, nor the reverse")
+        first, second = self.old.organizer, self.new.organizer
+        if first is not None and second is not None and first.address not in self.mine and second.address in self.mine:
+            return Fault("change.organizer", f"The event belongs to {first.spelled}; only they can hand it over")
+        return None
+
+    def _as_organizer(self, before: Party | None, after: Party | None) -> Change:
+        sent_by = before if before is not None and before.address in self.mine else after
+        assert sent_by is not None
+        if (after or sent_by).schedule_agent != "SERVER":
+            return self._nothing("change.schedule-agent")
+        is_private = self.new is not None and after is None
+        delta = Delta(
+            self.old if before is not None else None, None if is_private else self.new, self.settings.significant
+        )
+        if before is None and self.old is not None:  # it was a private event: this is the first time anybody is told
+            delta = Delta(None, self.new, self.settings.significant)
+        if self._is_past():
+            return self._kept(Revision(self._whole_delta(), self.settings, self.mine), "change.past")
+        side = OrganizerSide(delta, self.mine, self.now, self.settings)
+        owed = [(group, self._owed_to(side, group)) for group in side.groups()]
+        cancelled = {key for _, each in owed for one in each if one.method is Method.CANCEL for key in one.keys}
+        tells = any(one.changes or not group.old for group, each in owed for one in each)
+        first = self.old is None or not any(group.old for group, _ in owed)
+        whole = self._whole_delta()
+        revision = Revision(whole, self.settings, self.mine, is_first=first, tells=tells, cancelled=cancelled)
+        messages = self._write(owed, revision, sent_by)
+        skipped = tuple(side.skipped)
+        if not messages:
+            return self._kept(revision, _shared_rule(skipped), skipped)
+        stored = revision.calendar(self._stamped_at)
+        return Change(tuple(messages), None if stored is None else build_tree(stored), skipped=skipped)
+
+    def _whole_delta(self) -> Delta:
+        return Delta(self.old, self.new, self.settings.significant)
+
+    def _owed_to(self, side: OrganizerSide, group: Group) -> list[Owed]:
+        known = len(side.skipped)
+        owed = side.owed(group)
+        if not owed and len(side.skipped) == known:
+            side.skipped += [
+                Fault("change.not-significant", f"Nothing changed that {person.spelled} needs to be told of")
+                for person in group.people
+            ]
+        return owed
+
+    def _write(self, owed: list[tuple[Group, list[Owed]]], revision: Revision, sent_by: Party) -> list[ItipMessage]:
+        """Address, stamp and write; messages to one person follow each other by a second (RFC 5546 §2.1.5)."""
+        revised = revision.calendar(None)
+        current = self.new if revised is None or self.new is None else read_object(revised)
+        at = next_dtstamp(self.now, last=self._last_dtstamp())
+        messages: list[ItipMessage] = []
+        for group, each in owed:
+            for index, one in enumerate(each):
+                version = current if one.version is self.new and current is not None else one.version
+                alone = self.settings.hide_attendees or (one.method is Method.CANCEL and not one.for_everybody)
+                for people in [[person] for person in group.people] if alone else [group.people]:
+                    only = people[0].address if alone else None
+                    parts = [self._part(one, version, group, key, revision, only) for key in one.keys]
+                    head = Letterhead(version.uid, sent_by.spelled, version.zones)
+                    to = [person.spelled for person in people]
+                    stamp = at + index * SECOND
+                    self._stamped_at = max(self._stamped_at or stamp, stamp)
+                    messages.append(
+                        write_message(
+                            one.method, head, to, parts, dtstamp=stamp, reason=one.reason, changes=one.changes
+                        )
+                    )
+        return messages
+
+    def _part(
+        self, one: Owed, version: SchedulingObject, group: Group, key: InstanceKey, revision: Revision, only: str | None
+    ) -> Part:
+        sequence = revision.sequence(key)
+        if one.method is Method.REQUEST:
+            hidden = _hidden(version, group) if key == MASTER else []
+            return view_part(version, key, sequence=sequence, hidden=hidden, only=only)
+        component = implied(version, key)
+        if component is None:
+            raise Refused("no-instance", "The occurrence that is cancelled cannot be found")
+        shown = cancel_component(
+            component, version.series, key, master=version.master, only=only, for_everybody=one.for_everybody
+        )
+        return Part(shown, sequence, written_id(version, key))
+
+    def _as_attendee(self, organizer: Party) -> Change:
+        people = {a: None for version in (self.new, self.old) if version for a in version.everyone if a in self.mine}
+        if not people:
+            return self._nothing("change.not-involved")
+        if organizer.schedule_agent != "SERVER":
+            return self._nothing("change.schedule-agent")
+        if not organizer.is_mailable:
+            return self._nothing("change.unreachable")
+        delta = self._whole_delta()
+        source = reply_sequence_source(delta)
+        assert source is not None
+        stored = self._attendee_copy(source)
+        if self._is_past():
+            return self._nothing("change.past", stored=stored)
+        at = next_dtstamp(self.now, last=self.settings.last_dtstamp)
+        messages: list[ItipMessage] = []
+        skipped: list[Fault] = []
+        for address in people:
+            side = AttendeeSide(delta, address, self.now, self.settings)
+            answers = side.answers()
+            messages += side.messages(answers, organizer, source, at + len(messages) * SECOND)
+            skipped += side.skipped
+        if not messages:
+            rule = _shared_rule(tuple(skipped)) if skipped else "change.local-only"
+            return self._nothing(rule, stored=stored, skipped=tuple(skipped))
+        return Change(tuple(messages), stored, skipped=tuple(skipped))
+
+    def _attendee_copy(self, source: SchedulingObject) -> str | None:
+        """The attendee's copy as it is kept: SEQUENCE is the organizer's, FORCE-SEND is gone (RFC 6638 §7.2)."""
+        new = self.new
+        if new is None:
+            return None
+
+        def kept(line: Prop) -> Prop:
+            return line.without_params("SCHEDULE-FORCE-SEND") if line.name == "ORGANIZER" else line
+
+        parts: dict[int, Component] = {}
+        for key, component in new.instances():
+            part = component.map_props(kept) if component.first("ORGANIZER") is not None else component
+            if (
+                source is not new
+                and source.component(key) is not None
+                and new.sequence_of(key) != source.sequence_of(key)
+            ):
+                part = part.with_prop(Prop("SEQUENCE", str(source.sequence_of(key))))
+            parts[id(component)] = part
+        items = (parts.get(id(item), item) if isinstance(item, Component) else item for item in new.calendar.items)
+        return build_tree(Component(new.calendar.name, (item for item in items if item.name != "METHOD")))
+
+    def _is_past(self) -> bool:
+        """Whether the event is over in every version; a task that is due is not over."""
+        versions = [version for version in (self.old, self.new) if version is not None]
+        if self.settings.send_past_events or any(version.kind != "VEVENT" for version in versions):
+            return False
+        return not any(version.series.ends_after(self.now) for version in versions)
+
+    def _last_dtstamp(self) -> datetime | None:
+        """When the last message was stamped, as far as the store or the object remembers."""
+        found = [self.settings.last_dtstamp] if self.settings.last_dtstamp is not None else []
+        for component in self.old.components if self.old is not None else ():
+            try:
+                stamp = parse_utc(component.value("DTSTAMP") or "")
+            except Refused:
+                continue
+            if stamp <= self.now + _BELIEVED_AHEAD:  # a client whose clock is years ahead is not followed there
+                found.append(stamp)
+        return max(found, default=None)
+
+    def _kept(self, revision: Revision, rule: str, skipped: tuple[Fault, ...] = ()) -> Change:
+        stored = revision.calendar(None)
+        return self._nothing(rule, stored=None if stored is None else build_tree(stored), skipped=skipped)
+
+    def _nothing(self, rule: str, *, stored: str | None = None, skipped: tuple[Fault, ...] = ()) -> Change:
+        if stored is None and self.new is not None:
+            stored = build_tree(self.new.calendar.without("METHOD"))
+        sentence = skipped[0].reason if len(skipped) == 1 and skipped[0].rule == rule else _SENTENCES[rule]
+        return Change(stored=stored, nothing=sentence, nothing_rule=rule, skipped=skipped)
+
+
+def _usable(version: SchedulingObject) -> SchedulingObject | None:
+    """An old version that is no scheduling object is as good as none."""
+    return version if version.components and version.uid else None
+
+
+def _hidden(version: SchedulingObject, group: Group) -> list[InstanceKey]:
+    """Occurrences of the rule that a group is not to see in its series."""
+    return [
+        key
+        for key in version.overrides
+        if not state(version, group.new, key).is_on and (version.series.exists(key) or key in version.series.extra)
+    ]
+
+
+def _shared_rule(skipped: tuple[Fault, ...]) -> str:
+    """Why nobody is told, where it is one reason; the user's own address is never the reason beside others."""
+    rules = {fault.rule for fault in skipped}
+    if rules == {"change.self"}:
+        return "change.only-self"
+    rules.discard("change.self")
+    return rules.pop() if len(rules) == 1 else "change.not-significant"

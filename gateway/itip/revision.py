@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The organizer's object as it must be kept after a change: SEQUENCE, DTSTAMP, answers, parameters of the server.
+
+One counter serves the whole object, so that a new SEQUENCE is higher than anything sent for any instance (RFC 5546
+§2.1.4). What nothing touches stays octet for octet as the client wrote it.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from gateway.errors import Refused
+from gateway.itip.delta import Delta
+from gateway.itip.instances import MASTER, InstanceKey
+from gateway.itip.model import DiffSettings, Partstat, PartstatReset
+from gateway.itip.objects import SchedulingObject, read_attendees, read_party
+from gateway.itip.recurrence import Rule, parse_rule
+from gateway.itip.significance import RESCHEDULING, normal_rule
+from gateway.itip.tree import Component, Prop
+from gateway.itip.values import build_utc, parse_sequence
+from gateway.itip.view import SENT
+
+#: On a component: the SEQUENCE of its last reschedule. An answer older than this is to another time (interop T08).
+RESCHEDULED = "X-IMIP-GATEWAY-RESCHEDULED"
+#: What this server keeps on an ATTENDEE and a client may forget to send back.
+_SERVER_PARAMS = ("SCHEDULE-STATUS", "X-IMIP-GATEWAY-SEQUENCE", "X-IMIP-GATEWAY-DTSTAMP")
+_FORCE = "SCHEDULE-FORCE-SEND"
+_MOVES = frozenset({"DTSTART", "DTEND", "DUE"})
+_STAMPS = {"ATTENDEE", "ORGANIZER", "CREATED", "DTSTAMP", "LAST-MODIFIED", "SEQUENCE", "UID"}
+
+
+class Revision:
+    """What becomes of the new version when it is stored and sent."""
+
+    def __init__(
+        self,
+        delta: Delta,
+        settings: DiffSettings,
+        mine: frozenset[str],
+        *,
+        is_first: bool = False,
+        tells: bool = False,
+        cancelled: Collection[InstanceKey] = (),
+    ) -> None:
+        """`tells`: somebody learns of something new; `cancelled`: the instances that are called off for somebody."""
+        self._delta, self._settings, self._mine = delta, settings, mine
+        old, new = delta.old, delta.new
+        highest = max(old.sequence if old else 0, new.sequence if new else 0)
+        raised = old is None or (new is not None and new.sequence > old.sequence)
+        #: The SEQUENCE of what changes now; where the client has raised it, its own (JMAP Calendars §5.9).
+        self.next = highest if raised else highest + 1
+        self._touched = frozenset() if is_first else frozenset(self._find_touched(tells, cancelled))
+
+    def sequence(self, key: InstanceKey) -> int:
+        """Return the SEQUENCE of the master or of an instance from now on; it never goes down."""
+        old, new = self._delta.old, self._delta.new
+        if new is None or key in self._touched or MASTER in self._touched:
+            return self.next
+        return max(new.sequence_of(key), old.sequence_of(key) if old is not None else 0)
+
+    def component(self, key: InstanceKey, dtstamp: datetime | None = None) -> Component:
+        """Return a component of the new version as it is kept.
+
+        Raises:
+            Refused: `no-instance` where the new version has none.
+        """
+        component = None if self._delta.new is None else self._delta.new.component(key)
+        if component is None:
+            raise Refused("no-instance", "There is no such component")
+        moved = self._delta.old is not None and self._is_moved(key)
+        component = self._with_people(key, component, ask_again=moved)
+        sequence = self.sequence(key)
+        if sequence != parse_sequence(component.value("SEQUENCE")) or (dtstamp and component.first("SEQUENCE") is None):
+            component = component.with_prop(Prop("SEQUENCE", str(sequence)))
+        if self._delta.old is not None and sequence > self._delta.old.sequence_of(key):
+            since = sequence if moved else self._rescheduled_before(self._delta.old, key)
+            component = component.with_prop(Prop(RESCHEDULED, str(since)))
+        return component if dtstamp is None else component.with_prop(Prop("DTSTAMP", build_utc(dtstamp)))
+
+    def calendar(self, dtstamp: datetime | None) -> Component | None:
+        """Return the whole calendar as it is kept, without METHOD; `dtstamp` is that of the last message, if any."""
+        new = self._delta.new
+        if new is None:
+            return None
+        kept = {id(component): self.component(key, dtstamp) for key, component in new.instances()}
+        items = (kept.get(id(item), item) if isinstance(item, Component) else item for item in new.calendar.items)
+        return Component(new.calendar.name, (item for item in items if item.name != "METHOD"))
+
+    def _find_touched(self, tells: bool, cancelled: Collection[InstanceKey]) -> Iterator[InstanceKey]:
+        """The components whose SEQUENCE must rise; the master stands for all of them."""
+        new = self._delta.new
+        if new is None or self._delta.old is None:
+            return
+        for key in (MASTER, *self._delta.keys):
+            names = {each.name for each in self._delta.all_changes(key)}
+            if key in cancelled or not names.isdisjoint(RESCHEDULING) or (names and self._settings.bump_every_change):
+                yield key if key in new.overrides and not self._settings.bump_every_change else MASTER
+        if self._settings.bump_every_change and (tells or self._shared(new) != self._shared(self._delta.old)):
+            yield MASTER
+
+    def _shared(self, version: SchedulingObject) -> list[tuple[str, str]]:
+        """What is shared of an event but not compared in canonical form."""
+        if version.master is None:
+            return []
+        names = SENT - self._delta.names - _STAMPS
+        return sorted((line.name, line.value) for line in version.master.properties if line.name in names)
+
+    def _rescheduled_before(self, old: SchedulingObject, key: InstanceKey) -> int:
+        """Where nobody kept it, every SEQUENCE so far counts as a reschedule."""
+        component = old.component(key) or old.master
+        kept = None if component is None else component.value(RESCHEDULED)
+        return old.sequence_of(key) if kept is None else min(parse_sequence(kept), old.sequence_of(key))
+
+    def _is_moved(self, key: InstanceKey) -> bool:
+        """Whether earlier answers are to another time (RFC 6638 §3.2.8)."""
+        names = {each.name for each in self._delta.all_changes(key)}
+        if names & _MOVES:
+            return True
+        if key != MASTER:
+            return False
+        grown = "RRULE" in names and not self._is_only_shorter()
+        return grown or bool(self._delta.added_extra) or bool(self._delta.returned)
+
+    def _is_only_shorter(self) -> bool:
+        """Whether the rule merely ends earlier: no instance is new or moved."""
+        before, after = _one_rule(self._delta.old), _one_rule(self._delta.new)
+        if before is None or after is None:
+            return after is None  # no rule any more
+        if replace(before, until=None, count=None) != replace(after, until=None, count=None):
+            return False
+        if after.count is not None:
+            return before.until is None and (before.count is None or before.count >= after.count)
+        if after.until is None or before.count is not None:
+            return False
+        return before.until is None or before.until.wall >= after.until.wall
+
+    def _with_people(self, key: InstanceKey, component: Component, *, ask_again: bool) -> Component:
+        """The component with its people as they are kept: server's parameters back, FORCE-SEND gone, answers reset."""
+        ask_again = ask_again and self._settings.partstat_reset is PartstatReset.SERVER
+        before = None if self._delta.old is None else self._delta.old.component(key) or self._delta.old.master
+        remembered = before is not None and any(
+            line.param(name) is not None for line in before.all("ATTENDEE", "ORGANIZER") for name in _SERVER_PARAMS
+        )
+        lines = component.all("ATTENDEE", "ORGANIZER")
+        if not ask_again and not remembered and not any(line.param(_FORCE) is not None for line in lines):
+            return component
+        known = read_attendees(before) if before is not None and remembered else {}
+
+        def kept(line: Prop) -> Prop:
+            if line.name not in ("ATTENDEE", "ORGANIZER"):
+                return line
+            line = line.without_params(_FORCE)  # RFC 6638 §7.2: it is no part of the object
+            person = read_party(line)
+            if line.name == "ATTENDEE" and person.address in known:
+                line = _with_memory(line, known[person.address].prop)
+            if ask_again and line.name == "ATTENDEE" and self._answers_again(person.address, line):
+                line = line.with_param("PARTSTAT", Partstat.NEEDS_ACTION).with_param("RSVP", "TRUE")
+            return line
+
+        return component.map_props(kept)
+
+    def _answers_again(self, address: str, line: Prop) -> bool:
+        person = read_party(line)
+        return address not in self._mine and person.schedule_agent == "SERVER" and person.partstat != Partstat.DELEGATED
+
+
+def _with_memory(line: Prop, stored: Prop) -> Prop:
+    for name in _SERVER_PARAMS:
+        value = stored.param(name)
+        if value is not None and line.param(name) is None:
+            line = line.with_param(name, value)
+    return line
+
+
+def _one_rule(version: SchedulingObject | None) -> Rule | None:
+    lines = () if version is None or version.master is None else version.master.all("RRULE")
+    if version is None or len(lines) != 1:
+        return None
+    try:
+        return normal_rule(parse_rule(lines[0].value), version.series)
+    except Refused:
+        return None
