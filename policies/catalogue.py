@@ -5,7 +5,7 @@ import inspect
 from dataclasses import dataclass
 from types import ModuleType
 
-from policies import alarms, external_recipients, limits, notify, retention, retry, rsvp
+from policies import alarms, external_recipients, incoming, limits, loops, notify, retention, retry, rsvp, sender_trust
 from policies.verdict import Rule
 
 
@@ -24,5 +24,5 @@ def _policy(module: ModuleType) -> Policy:
 
 
 POLICIES: tuple[Policy, ...] = tuple(
-    map(_policy, (external_recipients, limits, notify, rsvp, alarms, retry, retention))
+    map(_policy, (sender_trust, incoming, loops, external_recipients, limits, notify, rsvp, alarms, retry, retention))
 )

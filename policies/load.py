@@ -12,13 +12,16 @@ from importlib import resources
 
 from policies.alarms import AlarmSettings
 from policies.external_recipients import ExternalRecipientSettings
+from policies.incoming import IncomingSettings
 from policies.limits import LimitSettings
+from policies.loops import LoopSettings
 from policies.notify import NotifySettings
 from policies.options import Layer, Reading, flat_layer, option, read
 from policies.retention import RetentionSettings
 from policies.retry import RetrySettings
 from policies.rsvp import RsvpSettings
 from policies.scheduling import SchedulingSettings
+from policies.sender_trust import SenderTrustSettings
 
 SHIPPED = ("default", "strict", "open")
 
@@ -32,6 +35,9 @@ class PolicySettings:
 
     base: str = option("default", "What the tables below begin from: default, strict, open, or the path of a file.")
     scheduling: SchedulingSettings = option(SchedulingSettings(), "Scheduling as a whole.")
+    sender_trust: SenderTrustSettings = option(SenderTrustSettings(), "What proves who sent a mail.")
+    incoming: IncomingSettings = option(IncomingSettings(), "What scheduling mail may do to a calendar.")
+    loops: LoopSettings = option(LoopSettings(), "When no automatic answer goes out.")
     external_recipients: ExternalRecipientSettings = option(ExternalRecipientSettings(), "Mail to people outside.")
     alarms: AlarmSettings = option(AlarmSettings(), "Alarm mails.")
     limits: LimitSettings = option(LimitSettings(), "Brakes.")
