@@ -112,11 +112,12 @@ def _row(*cells: str) -> dict[Proof, str]:
 
 
 #: The matrix. Cells are actions, or the name of the setting that decides: `unproven`, `weak` (replies), `add`
-#: (which invitations become events by themselves). "-" cannot happen.
+#: (which invitations become events by themselves). `known`: hold what an author sent on whom we know for certain,
+#: else as unproven. "-" cannot happen.
 MATRIX: dict[Asks, dict[Proof, str]] = {
     #                strong-same delegate  token     weak-same domain    unproven    other     refuted
     Asks.ANSWER:  _row("apply",  "apply",  "apply",  "weak",   "hold",   "unproven", "refuse", "refuse"),
-    Asks.INVITE:  _row("add",    "add",    "-",      "add",    "hold",   "add",      "hold",   "refuse"),
+    Asks.INVITE:  _row("add",    "add",    "-",      "add",    "hold",   "add",      "known",  "refuse"),
     Asks.CHANGE:  _row("apply",  "apply",  "-",      "hold",   "hold",   "unproven", "refuse", "refuse"),
     Asks.CANCEL:  _row("apply",  "apply",  "-",      "hold",   "hold",   "unproven", "refuse", "refuse"),
     Asks.PROPOSE: _row("apply",  "apply",  "apply",  "hold",   "hold",   "unproven", "refuse", "refuse"),
@@ -264,6 +265,8 @@ def _matrix(facts: IncomingFacts, settings: IncomingSettings) -> Verdict:
     cell = MATRIX[asks][proof]
     if cell == "add":
         return _added(facts, settings, proof, reason)
+    if cell == "known":
+        cell = "hold" if facts.trust is Trust.STRONG else "unproven"
     action = {"unproven": settings.unproven, "weak": settings.weak_replies}.get(cell, cell)
     return Verdict(Action(action), _RULE[proof], reason)
 
