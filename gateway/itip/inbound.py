@@ -19,6 +19,7 @@ from gateway.itip.incoming_reply import apply_reply
 from gateway.itip.incoming_request import apply_request
 from gateway.itip.model import ApplySettings, Fault, History, Method, Outcome, Verdict
 from gateway.itip.parse import SchedulingMessage, parse_calendar, read_message, same_uid
+from gateway.itip.timezones import Zones
 from gateway.itip.tree import DEFAULT_LIMITS, Component, TreeLimits, build_tree
 
 METHODS: dict[Method, Callable[[Arrival], Outcome]] = {
@@ -88,6 +89,7 @@ def apply(
         now=now,
         settings=settings or ApplySettings(),
         history=history or History(),
+        zones=Zones(read.calendar),
     )
     fault = _not_about(read, stored)
     if fault is not None:

@@ -43,15 +43,11 @@ class Arrival:
     now: datetime
     settings: ApplySettings
     history: History
+    zones: Zones  # as the message defines them
 
     @property
     def method(self) -> Method:
         return self.message.method
-
-    @property
-    def zones(self) -> Zones:
-        """The zones as the message defines them."""
-        return Zones(self.message.calendar)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ADD and PUBLISH: further occurrences, and events without guests (RFC 5546 §3.2.1, §3.2.4)."""
 
+from dataclasses import replace
+
 from gateway.itip.answering import ask_for_state
 from gateway.itip.draft import Draft
 from gateway.itip.identity import Standing, is_line_of, organizer_standing
@@ -9,6 +11,7 @@ from gateway.itip.incoming_request import new_object, not_from_organizer, unsoun
 from gateway.itip.instances import MASTER
 from gateway.itip.merge import OwnAnswer, merged
 from gateway.itip.model import FieldChange, Outcome, Verdict
+from gateway.itip.objects import read_object
 from gateway.itip.staleness import message_stamp, sequence_of
 from gateway.itip.tree import Component, Prop
 from gateway.itip.values import build_utc, parse_moment, utc_moment
@@ -87,6 +90,7 @@ def apply_publish(arrival: Arrival) -> Outcome:
     fault = _unsound(arrival)
     if fault is not None:
         return conclude(arrival, [fault])
+    arrival = _with_stored_guests(arrival)
     if arrival.stored is not None:
         fault = not_from_organizer(arrival)
         return conclude(arrival, [fault]) if fault is not None else update_object(arrival, Draft(arrival.stored))
@@ -98,6 +102,15 @@ def apply_publish(arrival: Arrival) -> Outcome:
     if not arrival.settings.create_unknown:
         return conclude(arrival, [held("publish.not-added", "Published events are not added by themselves")])
     return new_object(arrival)
+
+
+def _with_stored_guests(arrival: Arrival) -> Arrival:
+    """A publication has no guests (RFC 5546 §3.2.1): those that are stored stay, those it names are nobody."""
+    known = read_object(arrival.stored) if arrival.stored is not None else None
+    guests = [each.prop for each in known.everyone.values()] if known is not None else []
+    parts = tuple(part.without("ATTENDEE").adding(*guests) for part in arrival.message.components)
+    rest = arrival.message.calendar.without(arrival.message.kind)
+    return replace(arrival, message=replace(arrival.message, components=parts, calendar=rest.adding(*parts)))
 
 
 def _unsound(arrival: Arrival) -> Finding | None:

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ADD, PUBLISH, REFRESH, COUNTER, DECLINECOUNTER that come by mail."""
+
+import pytest
+
+from gateway.itip.model import ApplySettings, FieldChange, Outcome, Verdict
+from tests.support.calendars import DANA, LEE, SAM, calendar, component, events, incoming, partstats
+
+WHEN = ("DTSTART;TZID=Europe/Rome:20261201T100000", "DTEND;TZID=Europe/Rome:20261201T110000")
+ORGANIZER, ME = f"ORGANIZER:mailto:{DANA}", f"ATTENDEE;PARTSTAT=ACCEPTED:mailto:{LEE}"
+OTHER = f"ATTENDEE;PARTSTAT=TENTATIVE:mailto:{SAM}"
+MEETING = ("SEQUENCE:1", "SUMMARY:Budget", *WHEN, ORGANIZER, ME, OTHER)
+RULE = "RRULE:FREQ=WEEKLY;COUNT=4"
+SINGLE = calendar(component(*MEETING))
+EIGHTH = "RECURRENCE-ID;TZID=Europe/Rome:20261208T100000"
+ELSEWHERE = component(*(line for line in MEETING if line != ME), EIGHTH, "LOCATION:Board only")
+SERIES = calendar(component(*MEETING, RULE, "BEGIN:VALARM", "TRIGGER:-PT5M", "END:VALARM"), ELSEWHERE)
+
+
+def message(method: str, *lines: str) -> str:
+    return calendar(component(*lines, dtstamp="20261122T080000Z"), method=method)
+
+
+# ADD
+
+NEW = ("DTSTART;TZID=Europe/Rome:20261210T100000", "DTEND;TZID=Europe/Rome:20261210T110000")
+
+
+def add(*lines: str, sequence: int = 2, times: tuple[str, ...] = NEW) -> str:
+    return message("ADD", f"SEQUENCE:{sequence}", "SUMMARY:Budget", ORGANIZER, ME, OTHER, *times, *lines)
+
+
+def apply(text: str, stored: str | None, bearer: str = DANA, me: str = LEE) -> Outcome:
+    return incoming(text, stored, bearer, me)
+
+
+def test_an_occurrence_is_added() -> None:
+    outcome = apply(add(), SERIES)
+    assert (outcome.outcome, outcome.rule, outcome.messages) == (Verdict.APPLIED, "add.applied", ())
+    found = events(outcome.stored)
+    assert found[""]["RDATE"].to_ical() == b"20261210T100000"
+    assert int(found[""]["SEQUENCE"]) == 2
+    assert set(found) == {"", "20261208T100000"}
+    again = apply(add(), outcome.stored)
+    assert (again.rule, again.stored) == ("add.stale", outcome.stored)
+
+
+def test_an_added_occurrence_that_differs_has_a_component_of_its_own() -> None:
+    longer = ("DTSTART:20261210T090000Z", "DTEND:20261210T110000Z")
+    found = events(apply(add("LOCATION:Room 9", times=longer), SERIES).stored)
+    assert set(found) == {"", "20261208T100000", "20261210T100000"}
+    assert str(found["20261210T100000"]["LOCATION"]) == "Room 9"
+    assert [each.name for each in found["20261210T100000"].subcomponents] == ["VALARM"]
+
+
+def test_a_gap_in_the_sequence_is_asked_about() -> None:
+    outcome = apply(add(sequence=4), SERIES)
+    assert outcome.rule == "add.applied"
+    assert [sent.method for sent in outcome.messages] == ["REFRESH"]
+
+
+def test_an_addition_to_nothing_asks_for_the_series() -> None:
+    outcome = apply(add(), None)
+    assert (outcome.outcome, outcome.rule, outcome.stored) == (Verdict.IGNORED, "add.unknown-uid", None)
+    (sent,) = outcome.messages
+    assert (sent.method, sent.from_address, sent.to) == ("REFRESH", LEE, (DANA,))
+    assert "METHOD:REFRESH" in sent.calendar
+
+
+@pytest.mark.parametrize(
+    ("bearer", "text", "rule"),
+    [
+        (SAM, add(), "request.not-organizer"),
+        (DANA, add(sequence=1), "add.stale"),
+        (DANA, add("RRULE:FREQ=DAILY"), "add.not-plain"),
+        (DANA, add(times=("DTSTART;VALUE=DATE:20261210",)), "add.other-kind"),
+    ],
+)
+def test_what_adds_nothing(bearer: str, text: str, rule: str) -> None:
+    outcome = apply(text, SERIES, bearer)
+    assert (outcome.rule, outcome.stored) == (rule, SERIES)
+    assert apply(add(), None, "mallory@evil.example").rule == "add.not-organizer"
+
+
+# REFRESH
+
+
+def refresh(who: str = LEE, *lines: str) -> str:
+    return message("REFRESH", ORGANIZER, f"ATTENDEE:mailto:{who}", *lines)
+
+
+def test_a_guest_is_sent_their_own_view_of_the_present_state() -> None:
+    outcome = apply(refresh(), SERIES, LEE, DANA)
+    assert (outcome.outcome, outcome.rule, outcome.stored) == (Verdict.APPLIED, "refresh.answered", SERIES)
+    assert [(sent.method, sent.to, sent.sequence) for sent in outcome.messages] == [("REQUEST", (LEE,), 1)]
+    text = outcome.messages[0].calendar
+    assert "VALARM" not in text
+    assert "Board only" not in text
+    assert "EXDATE;TZID=Europe/Rome:20261208T100000" in text
+
+
+@pytest.mark.parametrize("bearer", ["mallory@evil.example", "lee@evil.example"])
+def test_a_stranger_learns_nothing(bearer: str) -> None:
+    """Stalwart §8 1: the list in the message is not the list of guests."""
+    for text in (refresh(), refresh(bearer)):
+        outcome = apply(text, SERIES, bearer, DANA)
+        assert (outcome.outcome, outcome.rule, outcome.messages) == (Verdict.REFUSED, "refresh.stranger", ())
+
+
+def test_a_refresh_that_is_not_for_here() -> None:
+    assert apply(refresh(), None, LEE, DANA).rule == "refresh.unknown-uid"
+    assert apply(refresh(SAM), SERIES, SAM, LEE).rule == "refresh.not-organizer"
+
+
+# COUNTER
+
+
+def counter(*lines: str, who: str = LEE, sequence: int = 1) -> str:
+    return message("COUNTER", f"SEQUENCE:{sequence}", ORGANIZER, f"ATTENDEE;PARTSTAT=TENTATIVE:mailto:{who}", *lines)
+
+
+LATER = ("DTSTART;TZID=Europe/Rome:20261201T140000", "DTEND;TZID=Europe/Rome:20261201T150000")
+
+
+def test_a_proposal_is_kept_with_its_values_and_changes_nothing() -> None:
+    outcome = apply(counter(*LATER, "COMMENT:Lunch first?"), SINGLE, LEE, DANA)
+    assert (outcome.outcome, outcome.rule, outcome.stored) == (Verdict.HELD, "counter.proposed", SINGLE)
+    proposal = outcome.proposal
+    assert proposal is not None
+    assert (proposal.address, proposal.recurrence_id, proposal.comment) == (LEE, "", "Lunch first?")
+    assert proposal.changes == (
+        FieldChange("DTSTART", ";TZID=Europe/Rome:20261201T100000", ";TZID=Europe/Rome:20261201T140000"),
+        FieldChange("DTEND", ";TZID=Europe/Rome:20261201T110000", ";TZID=Europe/Rome:20261201T150000"),
+    )
+    assert "20261201T140000" in proposal.calendar
+
+
+def test_a_proposal_for_one_occurrence() -> None:
+    lines = ("RECURRENCE-ID:20261215T090000Z", "DTSTART:20261216T090000Z", "DTEND:20261216T100000Z")
+    outcome = apply(counter(*lines), SERIES, LEE, DANA)
+    assert outcome.proposal is not None
+    assert outcome.proposal.recurrence_id == "20261215T100000"
+    assert {change.name for change in outcome.proposal.changes} == {"DTSTART", "DTEND"}
+
+
+@pytest.mark.parametrize(
+    ("bearer", "text", "rule"),
+    [
+        ("mallory@evil.example", counter(*LATER), "counter.stranger"),
+        (LEE, counter(*LATER, sequence=0), "counter.stale"),
+        (LEE, counter("RECURRENCE-ID:20261216T090000Z", *LATER), "counter.no-such-instance"),
+    ],
+)
+def test_what_is_no_proposal(bearer: str, text: str, rule: str) -> None:
+    outcome = apply(text, SERIES, bearer, DANA)
+    assert (outcome.rule, outcome.proposal, outcome.stored) == (rule, None, SERIES)
+
+
+def test_a_proposal_without_organizer_as_exchange_sends_it() -> None:
+    """Interop Q40."""
+    assert apply(counter(*LATER).replace(ORGANIZER + "\r\n", ""), SINGLE, LEE, DANA).rule == "counter.proposed"
+
+
+def test_a_proposal_that_is_not_for_here() -> None:
+    assert apply(counter(*LATER), None, LEE, DANA).rule == "counter.unknown-uid"
+    assert apply(counter(*LATER, who=SAM), SINGLE, SAM, LEE).rule == "counter.not-organizer"
+
+
+def test_a_declined_proposal_leaves_the_event_as_it_is() -> None:
+    text = message("DECLINECOUNTER", "SEQUENCE:1", ORGANIZER, ME)
+    outcome = apply(text, SINGLE)
+    assert (outcome.outcome, outcome.rule, outcome.stored) == (Verdict.APPLIED, "declinecounter.noted", SINGLE)
+    assert apply(text, SINGLE, SAM).rule == "declinecounter.not-organizer"
+    assert apply(text, SINGLE, LEE, DANA).rule == "declinecounter.not-yours"
+    assert apply(text, None).rule == "declinecounter.unknown-uid"
+
+
+# PUBLISH
+
+TALK = ("SEQUENCE:1", "SUMMARY:Talk", *WHEN, ORGANIZER)
+
+
+def test_a_published_event_is_kept_without_alarms() -> None:
+    text = message("PUBLISH", *TALK, "BEGIN:VALARM", "ACTION:EMAIL", "END:VALARM")
+    outcome = apply(text, None)
+    assert (outcome.outcome, outcome.rule) == (Verdict.APPLIED, "request.new")
+    assert "VALARM" not in (outcome.stored or "")
+    newer = message("PUBLISH", *TALK[1:], "SEQUENCE:2", "LOCATION:Hall")
+    assert str(events(apply(newer, outcome.stored).stored)[""]["LOCATION"]) == "Hall"
+    assert apply(newer, outcome.stored, "mallory@evil.example").outcome is Verdict.REFUSED
+
+
+def test_a_publication_never_empties_a_guest_list() -> None:
+    outcome = apply(message("PUBLISH", "SEQUENCE:2", *TALK[1:]), SINGLE)
+    assert partstats(outcome.stored) == {LEE: "ACCEPTED", SAM: "TENTATIVE"}
+    assert str(events(outcome.stored)[""]["SUMMARY"]) == "Talk"
+
+
+@pytest.mark.parametrize(
+    ("bearer", "text", "rule"),
+    [
+        (DANA, message("PUBLISH", *TALK[:-1]), "publish.no-organizer"),
+        ("bot@travel.example", message("PUBLISH", *TALK), "publish.not-organizer"),
+        (LEE, message("PUBLISH", *TALK[:-1], f"ORGANIZER:mailto:{LEE}"), "publish.own"),
+    ],
+)
+def test_what_a_person_may_import(bearer: str, text: str, rule: str) -> None:
+    outcome = apply(text, None, bearer)
+    assert (outcome.rule, outcome.stored) == (rule, None)
+
+
+def test_policy_may_keep_publications_out() -> None:
+    outcome = incoming(message("PUBLISH", *TALK), None, DANA, LEE, settings=ApplySettings(create_unknown=False))
+    assert outcome.rule == "publish.not-added"
+
+
+def test_a_journal_may_be_published() -> None:
+    text = calendar(
+        component("DTSTART;VALUE=DATE:20261201", "SUMMARY:Notes", ORGANIZER, kind="VJOURNAL"), method="PUBLISH"
+    )
+    assert apply(text, None).outcome is Verdict.APPLIED
