@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A scheduling message reaches an account: by mail, from a colleague on this gateway, or by an answer link.
+
+One way for all, so that an answer given on a page is worth exactly what one given by mail is: the same
+staleness, membership and sender rules, the same rows, the same notification.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from gateway.flows.accounts import may
+from gateway.flows.context import Context
+from gateway.flows.alarm_plans import plan_alarms
+from gateway.flows.enqueue import enqueue_messages
+from gateway.flows.notifying import notify_change
+from gateway.flows.recipients import judge_recipients
+from gateway.flows.stored import guests_of, stored_object
+from gateway.imip.mail import PartOutcome
+from gateway.itip.address import normal_address
+from gateway.itip.inbound import apply
+from gateway.itip.model import ApplySettings, History, Outcome, Seen, UninvitedReply, Verdict
+from gateway.itip.tree import Component, build_tree, parse_tree
+from gateway.store.accounts import Account
+from gateway.store.held import Held
+from gateway.store.journal import Entry
+from gateway.store.objects import AttendeeStatus, StoredObject, StoredProposal
+from gateway.store.unit import Unit
+from policies.verdict import Verdict as PolicyVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One scheduling message for one account. `from_address` is the proven identity, never the body's claim."""
+
+    account: Account
+    message: Component
+    from_address: str
+    via: str  # mail | local | link
+    recipient: str
+    mail_id: str
+    message_id: str | None = None
+    queue_id: str | None = None
+    add: bool = True  # an invitation to something new becomes an event by itself
+    add_rule: str = ""
+    add_reason: str = ""
+    evidence: dict[str, object] = field(default_factory=dict)
+
+
+def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome:
+    """Apply a message that policy lets through; object, guests, notification, answers owed and journal together."""
+    account = arrival.account
+    item = next(iter(unit.objects.by_uid(account.id, _uid(arrival.message))), None)
+    stored = parse_tree(item.ical) if item else None
+    policy = context.policy(unit)
+    outcome = apply(
+        arrival.message,
+        stored,
+        sender_address=arrival.from_address,
+        addresses=unit.accounts.addresses(account.id),
+        now=context.clock.now(),
+        settings=ApplySettings(uninvited=UninvitedReply(policy.scheduling.uninvited_replies)),
+        history=_history(unit, item),
+    )
+    if outcome.outcome is Verdict.APPLIED and item is None and not arrival.add:
+        notify_change(unit, context, account, arrival.from_address, None, outcome)
+        held_back = replace(outcome, outcome=Verdict.IGNORED, rule=arrival.add_rule, reason=arrival.add_reason)
+        return record_outcome(unit, context, arrival, held_back)
+    if outcome.outcome is Verdict.APPLIED:
+        _keep(unit, context, arrival, item, outcome)
+    elif outcome.outcome is Verdict.HELD:
+        hold(unit, context, arrival, PolicyVerdict("hold", outcome.rule, outcome.reason))
+    if outcome.proposal is not None and item is not None:
+        _keep_proposal(unit, context, item, outcome)
+        notify_change(unit, context, account, arrival.from_address, item, outcome)
+    return record_outcome(unit, context, arrival, outcome)
+
+
+def _keep(unit: Unit, context: Context, arrival: Arrival, item: StoredObject | None, outcome: Outcome) -> None:
+    """Write what was applied, and what it owes in turn."""
+    account = arrival.account
+    kept = item
+    if outcome.stored is not None and (item is None or outcome.stored != item.ical):
+        kept = _write(unit, context, arrival, item, outcome.stored)
+    if kept is None:
+        return
+    _note_answers(unit, context, arrival, kept, outcome)
+    notify_change(unit, context, account, arrival.from_address, item, outcome, kept)
+    unit.accounts.know(account.id, normal_address(arrival.from_address), since=context.clock.now(), reason="scheduling")
+    plan_alarms(unit, context, kept, account)
+    if outcome.messages and may(account, "scheduling-send"):
+        addressed, _ = judge_recipients(unit, context, account, kept, outcome.messages)
+        enqueue_messages(unit, context, account, kept, addressed, outcome.rule)
+    if kept.status == "CANCELLED":
+        unit.links.revoke(context.clock.now(), kept.id)
+
+
+def _write(unit: Unit, context: Context, arrival: Arrival, item: StoredObject | None, text: str) -> StoredObject:
+    account, source = arrival.account, "mail"
+    addresses = unit.accounts.addresses(account.id)
+    kept = stored_object(text, account=account, addresses=addresses, context=context, old=item, source=source)
+    if item is not None:
+        unit.objects.update(kept)
+        return kept
+    default = unit.calendars.default(account.id)
+    places = ((default.id, f"{kept.id}.ics"),) if default else ()
+    unit.objects.add(kept, places)
+    return kept
+
+
+def _note_answers(unit: Unit, context: Context, arrival: Arrival, item: StoredObject, outcome: Outcome) -> None:
+    """Keep each guest's row: newest SEQUENCE and DTSTAMP per instance (RFC 5546 §2.1.5), comment, and the way."""
+    now = context.clock.now()
+    known = {(status.address, status.recurrence_id): status for status in unit.objects.statuses(item.id)}
+    for guest in guests_of(parse_tree(item.ical)):
+        status = known.get((guest.address, guest.recurrence_id))
+        fresh = status or AttendeeStatus(item.id, guest.address, guest.recurrence_id, guest.partstat, now)
+        if status is None or status.partstat != guest.partstat:
+            unit.objects.put_status(replace(fresh, partstat=guest.partstat, updated_at=now))
+    for answer in outcome.answers:
+        address = normal_address(answer.address)
+        status = unit.objects.status(item.id, address, answer.recurrence_id)
+        fresh = status or AttendeeStatus(item.id, address, answer.recurrence_id, answer.partstat, now)
+        unit.objects.put_status(
+            replace(
+                fresh,
+                partstat=answer.partstat,
+                sequence=answer.sequence,
+                dtstamp=answer.dtstamp,
+                comment=answer.comment,
+                answered_at=now,
+                via=arrival.via,
+                schedule_status=answer.request_status or "2.0",
+                updated_at=now,
+            )
+        )
+
+
+def _keep_proposal(unit: Unit, context: Context, item: StoredObject, outcome: Outcome) -> None:
+    proposal = outcome.proposal
+    if proposal is None:
+        return
+    changes = [{"name": c.name, "old": c.old, "new": c.new, "recurrence_id": c.recurrence_id} for c in proposal.changes]
+    unit.objects.add_proposal(
+        StoredProposal(
+            id=context.ids.row("prp"),
+            object_id=item.id,
+            account_id=item.account_id,
+            address=normal_address(proposal.address),
+            recurrence_id=proposal.recurrence_id,
+            changes=changes,
+            comment=proposal.comment,
+            ical=proposal.calendar,
+            state="open",
+            created_at=context.clock.now(),
+        )
+    )
+
+
+def hold(unit: Unit, context: Context, arrival: Arrival, verdict: PolicyVerdict) -> str:
+    """Keep a message for a person to decide, and return the id of what waits."""
+    held_id = context.ids.row("hld")
+    unit.held.hold(
+        Held(
+            id=held_id,
+            account_id=arrival.account.id,
+            mail_id=arrival.mail_id,
+            recipient=arrival.recipient,
+            method=(arrival.message.value("METHOD") or "").upper(),
+            uid=_uid(arrival.message),
+            from_address=arrival.from_address,
+            ical=build_tree(arrival.message),
+            evidence=arrival.evidence,
+            rule=verdict.rule,
+            reason=verdict.reason,
+            state="held",
+            created_at=context.clock.now(),
+        )
+    )
+    return held_id
+
+
+def record_outcome(unit: Unit, context: Context, arrival: Arrival, outcome: Outcome) -> PartOutcome:
+    """Write the journal row of one message for one account, and return what door and log say of it."""
+    method = outcome.method or (arrival.message.value("METHOD") or "").upper()
+    uid = outcome.uid or _uid(arrival.message)
+    unit.journal.write(
+        Entry(
+            at=context.clock.now(),
+            stage={"mail": "incoming", "link": "link"}.get(arrival.via, "change"),
+            outcome=outcome.outcome,
+            rule=outcome.rule,
+            reason=outcome.reason,
+            mail_id=arrival.mail_id,
+            message_id=arrival.message_id,
+            queue_id=arrival.queue_id,
+            account_id=arrival.account.id,
+            recipient=arrival.recipient,
+            uid=uid[:1024],
+            method=method[:32],
+            facts={**arrival.evidence, "repairs": list(outcome.repairs), "via": arrival.via},
+        )
+    )
+    changes = tuple(f"{c.name}: {c.old or '-'} -> {c.new or '-'}" for c in outcome.changes)
+    answers = tuple(f"{a.address}: {a.partstat}" for a in outcome.answers)
+    return PartOutcome(
+        arrival.recipient, method, uid, outcome.outcome, outcome.rule, outcome.reason, (*changes, *answers)
+    )
+
+
+def _history(unit: Unit, item: StoredObject | None) -> History:
+    statuses = unit.objects.statuses(item.id) if item else ()
+    return History(
+        tuple(
+            Seen(status.address, status.recurrence_id, status.sequence, status.dtstamp)
+            for status in statuses
+            if status.sequence is not None and status.dtstamp is not None
+        )
+    )
+
+
+def _uid(message: Component) -> str:
+    return next((uid for child in message.components if (uid := child.text("UID"))), "").strip()
