@@ -8,8 +8,8 @@ staleness, membership and sender rules, the same rows, the same notification.
 from dataclasses import dataclass, field, replace
 
 from gateway.flows.accounts import may
-from gateway.flows.context import Context
 from gateway.flows.alarm_plans import plan_alarms
+from gateway.flows.context import Context
 from gateway.flows.enqueue import enqueue_messages
 from gateway.flows.notifying import notify_change
 from gateway.flows.recipients import judge_recipients

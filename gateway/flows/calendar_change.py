@@ -12,8 +12,8 @@ from typing import Any
 
 from gateway.errors import Refused
 from gateway.flows.accounts import may
-from gateway.flows.context import Context
 from gateway.flows.alarm_plans import plan_alarms
+from gateway.flows.context import Context
 from gateway.flows.enqueue import enqueue_messages
 from gateway.flows.local import deliver_locally
 from gateway.flows.recipients import Addressed, judge_recipients

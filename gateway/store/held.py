@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store import schema
-from gateway.store.rows import insert_new, record, records, values
+from gateway.store.rows import record, records, upsert, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +32,30 @@ class Held:
     decided_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SeenMail:
+    """A mail that came before: when first, and the disposition it was given ({} while it is put off)."""
+
+    mail_id: str
+    disposition: Mapping[str, Any]
+    at: datetime
+
+
 class HeldMails:
     """What was seen, and what waits."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def seen(self, fingerprint: str) -> tuple[str, Mapping[str, Any]] | None:
-        """Return mail id and disposition of a mail that was examined before, or None."""
+    def seen(self, fingerprint: str) -> SeenMail | None:
+        """Return what was recorded of a mail that came before, or None."""
         query = sa.select(schema.received).where(schema.received.c.fingerprint == fingerprint)
-        row = self._connection.execute(query).first()
-        return None if row is None else (row.mail_id, row.disposition)
+        return record(SeenMail, self._connection.execute(query).first())
 
-    def remember(self, fingerprint: str, mail_id: str, disposition: Mapping[str, Any], at: datetime) -> bool:
-        """Record that a mail was examined; False where another process was first."""
+    def remember(self, fingerprint: str, mail_id: str, disposition: Mapping[str, Any], at: datetime) -> None:
+        """Record a mail, or what became of one that was put off; when it first came stays."""
         row = {"fingerprint": fingerprint, "mail_id": mail_id, "disposition": dict(disposition), "at": at}
-        return insert_new(self._connection, schema.received, row)
+        upsert(self._connection, schema.received, row, keep=("at", "mail_id"))
 
     def forget_seen_before(self, at: datetime) -> int:
         return self._connection.execute(sa.delete(schema.received).where(schema.received.c.at < at)).rowcount

@@ -62,6 +62,14 @@ class SentMails:
         )
         return records(Sent, self._connection.execute(query.order_by(table.c.sent_at, table.c.sequence)))
 
+    def by_message_id(self, account_id: str, message_id: str) -> Sent | None:
+        """Return which message of an account carried a Message-ID: only its recipient knows that."""
+        table = schema.sent
+        bare = message_id.strip().strip("<>")
+        same = table.c.message_id.in_([bare, f"<{bare}>"])
+        query = sa.select(table).where(table.c.account_id == account_id, same)
+        return record(Sent, self._connection.execute(query).first())
+
     def last_dtstamp(self, account_id: str, uid: str) -> datetime | None:
         """Return the newest DTSTAMP sent about a UID to anyone."""
         table = schema.sent

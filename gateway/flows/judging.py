@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known when a calendar part arrives for one recipient: who its author is to the event, what the recipient is.
+
+Facts only. The proven author is compared with the *stored* object wherever there is one; what a message says of its
+own organizer or attendees counts only for an event that is not stored yet.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from policies.incoming import IncomingFacts, Match, party_of
+from policies.sender_trust import Trust
+
+from gateway.flows.context import Context
+from gateway.imip.headers import HeaderFacts
+from gateway.imip.mail import Mail
+from gateway.imip.parse import CalendarPart
+from gateway.itip.address import normal_address, normal_addresses
+from gateway.itip.objects import Party, SchedulingObject, read_object
+from gateway.itip.tree import Component, parse_tree
+from gateway.store.accounts import Account
+from gateway.store.unit import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who sent a mail, as far as it is proven. `address` is in normal form, "" where From names nobody."""
+
+    address: str
+    trust: Trust
+    rule: str
+    reason: str
+    token_of: str = ""  # the attendee whose secret this mail carries
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Facts for the policy, and the identity under which the engine is to apply the message."""
+
+    facts: IncomingFacts
+    identity: str
+
+
+def judge(
+    unit: Unit,
+    context: Context,
+    mail: Mail,
+    header: HeaderFacts,
+    part: CalendarPart,
+    message: Component,
+    author: Author,
+    account: Account,
+    waited: timedelta,
+) -> Judged:
+    """Gather what policy needs to know about one part for one recipient."""
+    addresses = normal_addresses(unit.accounts.addresses(account.id))
+    said = read_object(message)
+    item = next(iter(unit.objects.by_uid(account.id, said.uid)), None) if said.uid else None
+    stored = read_object(parse_tree(item.ical)) if item else None
+    organizer = (stored or said).organizer or said.organizer
+    method = part.method
+    from_attendee = party_of(method) == "attendee"
+    parties = _parties(said, organizer, from_attendee=from_attendee)
+    match, identity = _match(unit, author.address, parties, stored)
+    token = _token_holder(unit, account, header, said, author)
+    if token and match is not Match.SAME:
+        identity = token
+    everyone = {*said.everyone, *(stored.everyone if stored else ())}
+    sender = unit.accounts.by_address(author.address) if author.address else None
+    facts = IncomingFacts(
+        method=method,
+        trust=author.trust,
+        match=match,
+        stored=stored is not None,
+        token=bool(token),
+        standing=part.standing.value,
+        invited=bool(addresses & everyone) or (organizer is not None and organizer.address in addresses),
+        organizes=organizer is not None and organizer.address in addresses,
+        own=sender is not None and sender.id == account.id,
+        list_mail=header.list_id is not None or header.precedence == "list",
+        null_sender=not mail.envelope.mail_from,
+        known=_is_known(unit, account, author.address, sender),
+        auto_add=context.policy(unit).scheduling.auto_add_invitations,
+        waited=waited,
+    )
+    return Judged(facts, identity or author.address)
+
+
+def _parties(said: SchedulingObject, organizer: Party | None, *, from_attendee: bool) -> tuple[Party, ...]:
+    """The persons who may send this: the organizer, or the attendees that the message speaks for."""
+    if not from_attendee:
+        return (organizer,) if organizer else ()
+    return tuple(said.everyone.values())
+
+
+def _match(unit: Unit, author: str, parties: Iterable[Party], stored: SchedulingObject | None) -> tuple[Match, str]:
+    """Compare the author with those who may send this; the second value is the party it speaks as.
+
+    A SENT-BY counts as far as it is stored, or names somebody of the party's own domain: anyone can write one.
+    """
+    account = unit.accounts.by_address(author) if author else None
+    own = normal_addresses(unit.accounts.addresses(account.id)) if account else frozenset({author})
+    recorded = dict(stored.everyone) if stored else {}
+    if stored is not None and stored.organizer is not None:
+        recorded[stored.organizer.address] = stored.organizer
+    best, identity = Match.OTHER, ""
+    for party in parties:
+        if party.address in own:
+            return Match.SAME, party.address
+        known = recorded.get(party.address)
+        same_domain = bool(author) and party.address.rpartition("@")[2] == author.rpartition("@")[2]
+        if (known is not None and normal_address(known.prop.param("SENT-BY") or "") in own) or (
+            same_domain and normal_address(party.prop.param("SENT-BY") or "") in own
+        ):
+            best, identity = Match.DELEGATE, party.address
+        elif same_domain and best is Match.OTHER:
+            best = Match.DOMAIN
+    return best, identity
+
+
+def _token_holder(unit: Unit, account: Account, header: HeaderFacts, said: SchedulingObject, author: Author) -> str:
+    """The attendee who alone was sent what this mail quotes: a reply token, or the Message-ID of our invitation."""
+    if author.token_of in said.everyone:
+        return author.token_of
+    for message_id in (*header.in_reply_to, *header.references):
+        sent = unit.sent.by_message_id(account.id, message_id)
+        if sent is not None and sent.uid == said.uid and sent.recipient in said.everyone:
+            return sent.recipient
+    return ""
+
+
+def _is_known(unit: Unit, account: Account, address: str, sender: Account | None) -> bool:
+    if not address:
+        return False
+    same_domain = address.rpartition("@")[2] == account.address.rpartition("@")[2]
+    return sender is not None or same_domain or unit.accounts.knows(account.id, address)
