@@ -39,9 +39,6 @@ class Arrival:
     mail_id: str
     message_id: str | None = None
     queue_id: str | None = None
-    add: bool = True  # an invitation to something new becomes an event by itself
-    add_rule: str = ""
-    add_reason: str = ""
     evidence: dict[str, object] = field(default_factory=dict)
 
 
@@ -60,10 +57,6 @@ def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome
         settings=ApplySettings(uninvited=UninvitedReply(policy.scheduling.uninvited_replies)),
         history=_history(unit, item),
     )
-    if outcome.outcome is Verdict.APPLIED and item is None and not arrival.add:
-        notify_change(unit, context, account, arrival.from_address, None, outcome)
-        held_back = replace(outcome, outcome=Verdict.IGNORED, rule=arrival.add_rule, reason=arrival.add_reason)
-        return record_outcome(unit, context, arrival, held_back)
     if outcome.outcome is Verdict.APPLIED:
         _keep(unit, context, arrival, item, outcome)
     elif outcome.outcome is Verdict.HELD:

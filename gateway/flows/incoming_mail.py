@@ -207,7 +207,7 @@ def _obey(unit: Unit, context: Context, arrival: Arrival, judged: Judged | None,
     if verdict.action == Action.HOLD:
         hold(unit, context, replace(arrival, from_address=judged.identity if judged else ""), verdict)
         if judged is not None and not judged.facts.stored:
-            notify_invitation(unit, context, arrival)
+            notify_invitation(unit, context, arrival.account, arrival.from_address, arrival.message)
     return record_outcome(unit, context, arrival, Outcome(outcome, verdict.rule, verdict.reason))
 
 

@@ -110,13 +110,15 @@ def _match(unit: Unit, author: str, parties: Iterable[Party], stored: Scheduling
             return Match.SAME, party.address
         known = recorded.get(party.address)
         same_domain = bool(author) and party.address.rpartition("@")[2] == author.rpartition("@")[2]
-        if (known is not None and normal_address(known.prop.param("SENT-BY") or "") in own) or (
-            same_domain and normal_address(party.prop.param("SENT-BY") or "") in own
-        ):
+        if _is_sent_by(known, own) or (same_domain and _is_sent_by(party, own)):
             best, identity = Match.DELEGATE, party.address
         elif same_domain and best is Match.OTHER:
             best = Match.DOMAIN
     return best, identity
+
+
+def _is_sent_by(party: Party | None, own: frozenset[str]) -> bool:
+    return party is not None and normal_address(party.prop.param("SENT-BY") or "") in own
 
 
 def _token_holder(unit: Unit, account: Account, header: HeaderFacts, said: SchedulingObject, author: Author) -> str:

@@ -3,8 +3,8 @@
 
 from gateway.flows.context import Context
 from gateway.itip.address import normal_address
-from gateway.itip.model import Outcome
-from gateway.itip.tree import parse_tree
+from gateway.itip.model import Outcome, Verdict
+from gateway.itip.tree import Component, build_tree, parse_tree
 from gateway.jscalendar.convert import from_ical
 from gateway.jscalendar.patch import diff_objects
 from gateway.store.accounts import Account
@@ -52,3 +52,9 @@ def notify_change(
             event_patch=patch,
         )
     )
+
+
+def notify_invitation(unit: Unit, context: Context, account: Account, by_address: str, message: Component) -> None:
+    """Tell of an invitation that did not become an event by itself."""
+    invitation = Outcome(Verdict.HELD, "", "", stored=build_tree(message.without("METHOD")))
+    notify_change(unit, context, account, by_address, None, invitation)
