@@ -113,12 +113,15 @@ async def serving(
     """
     sockets = {listener: _http_socket(listener) for listener in config.listeners if listener.kind == "http"}
     public_url = config.public_url or next((f"http://{_name(bound)}" for bound in sockets.values()), None)
-    waking: list[Callable[[], None]] = []
-    context = await open_context(
-        config, clock=clock, ids=ids, public_url=public_url, wake=lambda: [call() for call in waking] and None
-    )
+    waking: list[Callable[[], None]] = []  # the workers need the context, and the context their wake-up
+
+    def wake() -> None:
+        for call in waking:
+            call()
+
+    context = await open_context(config, clock=clock, ids=ids, public_url=public_url, wake=wake)
     relay = configured_relay(config.relay, hostname=config.gateway.hostname, clock=context.clock)
-    names = resolver or DnsResolver(config.authn.dns_servers, timeout=config.authn.dns_timeout)
+    names = resolver or DnsResolver(config.authn.dns_servers, timeout=config.authn.dns_timeout.total_seconds())
     workers = make_workers(context, relay, f"{socket.gethostname()}:{os.getpid()}")
     waking.append(workers.wake)
     doors: list[_Door] = []
