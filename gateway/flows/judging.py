@@ -9,9 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from policies.incoming import IncomingFacts, Match, party_of
-from policies.sender_trust import Trust
-
 from gateway.flows.context import Context
 from gateway.imip.headers import HeaderFacts
 from gateway.imip.mail import Mail
@@ -21,6 +18,8 @@ from gateway.itip.objects import Party, SchedulingObject, read_object
 from gateway.itip.tree import Component, parse_tree
 from gateway.store.accounts import Account
 from gateway.store.unit import Unit
+from policies.incoming import IncomingFacts, Match, party_of
+from policies.sender_trust import Trust
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,6 @@
 The mail goes out all the same; when it comes back through the inbound door its (SEQUENCE, DTSTAMP) is known.
 """
 
-from policies.incoming import Action, IncomingFacts, Match, decide_incoming
-from policies.sender_trust import Trust
-
 from gateway.flows.accounts import may
 from gateway.flows.arrival import Arrival, apply_arrival, hold, record_outcome
 from gateway.flows.context import Context
@@ -17,6 +14,8 @@ from gateway.itip.model import Method, Outcome, Verdict
 from gateway.itip.tree import parse_tree
 from gateway.store.accounts import Account
 from gateway.store.unit import Unit
+from policies.incoming import Action, IncomingFacts, Match, decide_incoming
+from policies.sender_trust import Trust
 
 
 def deliver_locally(unit: Unit, context: Context, account: Account, sent: Addressed) -> PartOutcome | None:

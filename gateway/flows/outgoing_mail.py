@@ -8,9 +8,6 @@ remembered, so that we do not write the same again. What we had queued but not s
 from collections.abc import Iterator
 from datetime import datetime
 
-from policies.incoming import party_of
-from policies.sender_trust import Trust
-
 from gateway.errors import Refused
 from gateway.flows.calendar_change import ChangeRequest, change_object
 from gateway.flows.context import Context
@@ -30,6 +27,8 @@ from gateway.store.objects import StoredObject
 from gateway.store.sent import Sent, fingerprint
 from gateway.store.serials import lane
 from gateway.store.unit import Unit
+from policies.incoming import party_of
+from policies.sender_trust import Trust
 
 _OBSERVED = ("REQUEST", "CANCEL", "REPLY")
 
