@@ -52,16 +52,16 @@ class Recipients:
 
 
 def judge_recipient(
-    unit: Unit, context: Context, account: Account, firing: Firing, address: str, *, now: datetime
+    unit: Unit, context: Context, account: Account, firing: Firing, address: str, *, now: datetime, also: set[str]
 ) -> tuple[RecipientFacts, Verdict]:
-    """Decide about one address of an alarm; nothing is written."""
+    """Decide about one address of an alarm; nothing is written. `also` are addresses this firing reaches already."""
     policy = context.policy(unit)
     normal = normal_address(address)
     local = unit.accounts.by_address(normal)
     consent = unit.alarms.consent(account.id, normal)
     suppression = unit.sent.suppressed(normal, "alarm", now)
     today = unit.alarms.reached_since(account.id, now - _DAY)
-    outside = today - normal_addresses(unit.accounts.addresses(account.id))
+    outside = (today | also) - normal_addresses(unit.accounts.addresses(account.id))
     facts = RecipientFacts(
         kind=MailKind.ALARM,
         address=normal,
@@ -84,12 +84,15 @@ def choose_recipients(
         return Recipients((Reached(account.address, True),))
     reached: list[Reached] = []
     refused: list[Unreached] = []
+    also: set[str] = set()
     for address in firing.alarm.recipients:
-        facts, verdict = judge_recipient(unit, context, account, firing, address, now=now)
+        facts, verdict = judge_recipient(unit, context, account, firing, address, now=now, also=also)
         if verdict.action == PERMIT:
             reached.append(Reached(facts.address, facts.own))
+            also.add(facts.address)
         elif verdict.action == ASK and _ask(unit, context, account, item, facts.address, now):
             refused.append(Unreached(facts.address, "asked", verdict))
+            also.add(facts.address)
         else:
             refused.append(Unreached(facts.address, "deny", verdict))
     if refused and not any(each.is_own for each in reached):

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What will fire when, for whom, and why not: the present events asked as the worker would, with nothing written.
+
+The interval between mails is played through in time, so the list says of each alarm whether it makes a mail, waits
+for the next one, or would come too late.
+"""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from gateway.flows.alarm_plans import Reader, read_reader
+from gateway.flows.alarm_recipients import judge_recipient
+from gateway.flows.context import Context
+from gateway.flows.due_alarms import alarm_facts
+from gateway.itip.firings import Firing
+from gateway.store.accounts import Account
+from gateway.store.alarms import Pace
+from gateway.store.objects import StoredObject
+from gateway.store.unit import Unit
+from policies.alarms import FIRE, FIRE_LATE, GATHER, decide_alarm, window_ends_at
+from policies.external_recipients import PERMIT
+from policies.verdict import Verdict
+
+#: How far ahead a person asks.
+LOOK_AHEAD = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True)
+class WouldReach:
+    """One address of an alarm, and whether it is mailed."""
+
+    address: str
+    action: str
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """One firing to come. `action` is what will become of it: fire, gather, skip or missed."""
+
+    fire_at: datetime
+    uid: str
+    summary: str
+    recurrence_id: str
+    starts_at: datetime
+    repetition: int
+    recipients: tuple[WouldReach, ...]
+    action: str
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """An alarm that makes no mail at all, and why."""
+
+    uid: str
+    summary: str
+    recurrence_id: str
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmForecast:
+    """Everything about an account's alarms from an instant on."""
+
+    upcoming: tuple[Upcoming, ...]
+    silent: tuple[Silent, ...]
+
+
+def forecast(unit: Unit, context: Context, account: Account, at: datetime, *, limit: int = 50) -> AlarmForecast:
+    """Tell what an account's alarms will do after `at`, the soonest first."""
+    seen = [(item, reader) for item in _items(unit, account) if (reader := read_reader(unit, item, account))]
+    settings = context.policy(unit).alarms
+    silent: list[Silent] = []
+    for item, reader in seen:
+        for no_mail in reader.plan(quiet=True).without_mail:
+            silent.append(Silent(item.uid, item.summary, no_mail.recurrence_id, no_mail.rule, no_mail.reason))
+    firings = heapq.merge(*(_firings(item, reader, at) for item, reader in seen), key=lambda each: each[2].at)
+    upcoming: list[Upcoming] = []
+    pace, held_until = unit.alarms.pace(account.id), None
+    for item, reader, firing in islice(firings, limit):
+        if held_until is not None and firing.at >= held_until:
+            pace, held_until = _mailed(pace, held_until), None
+        verdict = decide_alarm(alarm_facts(unit, account, item, reader, firing, now=firing.at, pace=pace), settings)
+        if verdict.action in (FIRE, FIRE_LATE):
+            pace, held_until = _mailed(pace, firing.at), None
+        elif verdict.action == GATHER:
+            held_until = held_until or window_ends_at(pace.last_mail_at, firing.at, settings)
+        upcoming.append(_upcoming(unit, context, account, item, firing, verdict))
+    return AlarmForecast(tuple(upcoming), tuple(silent))
+
+
+def _items(unit: Unit, account: Account) -> tuple[StoredObject, ...]:
+    """The account's own objects, and those shared with it of which something is planned."""
+    own = unit.objects.of_account(account.id)
+    known = {item.id for item in own}
+    shared = unit.objects.get_many({row.object_id for row in unit.alarms.of_account(account.id)} - known)
+    return (*own, *shared.values())
+
+
+def _firings(item: StoredObject, reader: Reader, at: datetime) -> Iterator[tuple[StoredObject, Reader, Firing]]:
+    for firing in reader.plan(quiet=True).firings(at, at + LOOK_AHEAD):
+        yield item, reader, firing
+
+
+def _mailed(pace: Pace, at: datetime) -> Pace:
+    day = f"{at:%Y-%m-%d}"
+    return replace(pace, last_mail_at=at, day=day, mails=1 + (pace.mails if pace.day == day else 0))
+
+
+def _upcoming(
+    unit: Unit, context: Context, account: Account, item: StoredObject, firing: Firing, verdict: Verdict
+) -> Upcoming:
+    return Upcoming(
+        fire_at=firing.at,
+        uid=item.uid,
+        summary=item.summary,
+        recurrence_id=firing.recurrence_id,
+        starts_at=firing.starts_at,
+        repetition=firing.repetition,
+        recipients=_would_reach(unit, context, account, firing),
+        action=verdict.action,
+        rule=verdict.rule,
+        reason=verdict.reason,
+    )
+
+
+def _would_reach(unit: Unit, context: Context, account: Account, firing: Firing) -> tuple[WouldReach, ...]:
+    owner = WouldReach(account.address, PERMIT, "recipient.own", "It is the account's own address")
+    if not firing.alarm.recipients:
+        return (owner,)
+    found: list[WouldReach] = []
+    also: set[str] = set()
+    instead, has_own = False, False
+    for address in firing.alarm.recipients:
+        facts, verdict = judge_recipient(unit, context, account, firing, address, now=firing.at, also=also)
+        also |= {facts.address} if verdict.action == PERMIT else set()
+        found.append(WouldReach(facts.address, verdict.action, verdict.rule, verdict.reason))
+        instead, has_own = instead or verdict.action != PERMIT, has_own or facts.own
+    return (*found, owner) if instead and not has_own else tuple(found)
