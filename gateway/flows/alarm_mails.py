@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from gateway.flows.alarm_plans import Reader
-from gateway.flows.alarm_recipients import Reached
+from gateway.flows.alarm_recipients import LINK_LIFE, Reached
 from gateway.flows.context import Context
+from gateway.flows.links import link_url, mint_account_link
 from gateway.imip.build import AlarmFacts
 from gateway.imip.facts import Span
-from gateway.imip.presentation import Person
+from gateway.imip.presentation import Links, Person, Templates
 from gateway.itip.firings import Firing
 from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component, Prop, build_tree
@@ -47,6 +49,7 @@ class AlarmMail:
     is_own: bool
     identity: str  # the firings it tells of: its Message-ID is made of them
     facts: tuple[AlarmFacts, ...]
+    object_id: str  # of the first event
 
 
 def enqueue_alarm_mail(
@@ -61,17 +64,18 @@ def enqueue_alarm_mail(
         "identity": "\x1f".join(_identity(word) for word in said),
         "alarms": [_built(word) for word in said],
     }
+    name, at = context.ids.row("tsk"), min(now, context.clock.now())  # `alarms run` fires ahead of the clock
     unit.tasks.enqueue(
         Task(
-            id=context.ids.row("tsk"),
+            id=name,
             kind=ALARM_TASK,
             account_id=account.id,
             object_id=first.item.id,
             uid=first.item.uid,
-            lane=lane(account.id, "alarm", recipient.address),
+            lane=lane(name),  # a reminder waits for no other mail
             payload=payload,
-            due_at=now,
-            created_at=now,
+            due_at=at,
+            created_at=at,
         )
     )
 
@@ -83,7 +87,26 @@ def parse_alarm_mail(payload: Mapping[str, Any]) -> AlarmMail:
         is_own=bool(payload["is_own"]),
         identity=str(payload["identity"]),
         facts=tuple(_facts(alarm) for alarm in payload["alarms"]),
+        object_id=str(payload["alarms"][0]["object"]),
     )
+
+
+def alarm_links(unit: Unit, context: Context, account: Account, mail: AlarmMail, token: str) -> Links:
+    """Return what can be pressed: the event for its owner, and for everybody the way to stop these mails."""
+    event = _event_url(unit, context, account, mail) if mail.is_own else ""
+    return Links(event=event, unsubscribe=link_url(context, "unsubscribe", token))
+
+
+def queue_way_out(unit: Unit, context: Context, account: Account, mail: AlarmMail, token: str | None) -> None:
+    """Keep the token by which the recipient of a mail can stop these mails (RFC 8058)."""
+    if token is not None:
+        expires_at = context.clock.now() + LINK_LIFE
+        mint_account_link(unit, context, "unsubscribe", account.id, mail.to, expires_at=expires_at, token=token)
+
+
+def alarm_templates(source: str | None) -> Templates:
+    """Return an administrator's own HTML for alarm mails as a template; ours stands in where it fails."""
+    return Templates((("mail.html.j2", source),)) if source else Templates()
 
 
 def alarm_author(unit: Unit, context: Context, account: Account) -> Person:
@@ -94,6 +117,16 @@ def alarm_author(unit: Unit, context: Context, account: Account) -> Person:
     settings = context.policy(unit).alarms
     address = own.get("alarm_from_email") or settings.from_email or f"calendar-notification@{domain_name}"
     return Person(str(address), str(own.get("alarm_from_name") or settings.from_name))
+
+
+def _event_url(unit: Unit, context: Context, account: Account, mail: AlarmMail) -> str:
+    place = next(iter(unit.objects.places(mail.object_id)), None)
+    calendar = unit.calendars.get(place.calendar_id) if place else None
+    if place is None or calendar is None or context.public_url is None:
+        return ""
+    owner = unit.accounts.get(calendar.account_id) or account
+    steps = (owner.address, calendar.name, place.href)
+    return f"{context.public_url}/dav/calendars/" + "/".join(quote(step, safe="@") for step in steps)
 
 
 def _identity(word: AlarmWord) -> str:

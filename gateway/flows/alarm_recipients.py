@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.flows.context import Context
-from gateway.flows.links import mint_link
+from gateway.flows.links import mint_account_link
 from gateway.flows.notices import enqueue_notice
 from gateway.itip.address import normal_address, normal_addresses
 from gateway.itip.firings import Firing
 from gateway.itip.tree import Component
 from gateway.store.accounts import Account
 from gateway.store.alarms import AlarmConsent
-from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
 from policies.alarms import effective_recipients
 from policies.external_recipients import ASK, PERMIT, Consent, MailKind, RecipientFacts, decide_recipient
@@ -76,9 +75,7 @@ def judge_recipient(
     return facts, decide_recipient(facts, effective_recipients(policy.external_recipients, policy.alarms))
 
 
-def choose_recipients(
-    unit: Unit, context: Context, account: Account, item: StoredObject, firing: Firing, *, now: datetime
-) -> Recipients:
+def choose_recipients(unit: Unit, context: Context, account: Account, firing: Firing, *, now: datetime) -> Recipients:
     """Choose whom a firing reaches, asking strangers where the policy says so."""
     if not firing.alarm.recipients:
         return Recipients((Reached(account.address, True),))
@@ -90,7 +87,7 @@ def choose_recipients(
         if verdict.action == PERMIT:
             reached.append(Reached(facts.address, facts.own))
             also.add(facts.address)
-        elif verdict.action == ASK and _ask(unit, context, account, item, facts.address, now):
+        elif verdict.action == ASK and _ask(unit, context, account, facts.address, now):
             refused.append(Unreached(facts.address, "asked", verdict))
             also.add(facts.address)
         else:
@@ -100,9 +97,11 @@ def choose_recipients(
     return Recipients(tuple(dict.fromkeys(reached)), tuple(refused))
 
 
-def _ask(unit: Unit, context: Context, account: Account, item: StoredObject, address: str, now: datetime) -> bool:
+def _ask(unit: Unit, context: Context, account: Account, address: str, now: datetime) -> bool:
     """Mail the one question; without a page to answer on there is nothing to ask with."""
-    page = mint_link(unit, context, "confirm", item, address, expires_at=now + LINK_LIFE)
+    page = mint_account_link(
+        unit, context, "confirm", account.id, address, expires_at=now + LINK_LIFE, token=context.ids.token()
+    )
     if not page:
         return False
     unit.alarms.put_consent(AlarmConsent(account.id, address, Consent.ASKED.value, asked_at=now))

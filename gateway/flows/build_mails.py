@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.errors import GatewayError
+from gateway.flows.alarm_mails import AlarmMail, queue_way_out
 from gateway.flows.context import Context
 from gateway.flows.drafts import Draft, build, gather
 from gateway.flows.links import mint_link, rsvp_expiry
@@ -80,6 +81,9 @@ def queue(unit: Unit, context: Context, task: Task, ready: tuple[Ready, ...]) ->
         for each in ready:
             if isinstance(each.draft.said, Owed):
                 _queue_itip(unit, context, task, account, each, each.draft.said)
+            elif isinstance(each.draft.said, AlarmMail):
+                queue_way_out(unit, context, account, each.draft.said, each.draft.token)
+                _enqueue(unit, context, task, account, each, method="ALARM", own_lane=lane(task.id))
             else:
                 _enqueue(unit, context, task, account, each, method="NOTICE", own_lane=lane(task.id))
     unit.tasks.finish(task.id)

@@ -1,16 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drafts: all that one mail is built from, gathered in one read of the store, so that building needs no database."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
+from gateway.flows.alarm_mails import (
+    ALARM_TASK,
+    AlarmMail,
+    alarm_author,
+    alarm_links,
+    alarm_templates,
+    parse_alarm_mail,
+)
 from gateway.flows.context import Context
 from gateway.flows.notices import NOTICE_TASK
 from gateway.flows.owed import Owed, parse_payload
 from gateway.flows.presenting import Letterhead, letterhead, present
 from gateway.flows.stored import attendee_line
-from gateway.imip.build import AutoSubmitted, BuiltMail, Headers, Notice, build_itip_mail, build_notice
+from gateway.imip.build import (
+    AutoSubmitted,
+    BuiltMail,
+    Headers,
+    Notice,
+    build_alarm_mail,
+    build_itip_mail,
+    build_notice,
+)
 from gateway.imip.kinds import Kind
 from gateway.imip.message_id import build_keyed_id, build_message_id
 from gateway.imip.presentation import Links, Person, Presentation
@@ -26,9 +42,9 @@ from gateway.store.unit import Unit
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One mail to be: what it says (`owed` or `notice`), to whom, in whose name, in which form."""
+    """One mail to be: what it says, to whom, in whose name, in which form."""
 
-    said: Owed | Notice
+    said: Owed | Notice | AlarmMail
     recipient: Person
     head: Letterhead
     presentation: Presentation
@@ -46,6 +62,8 @@ def gather(unit: Unit, context: Context, task: Task) -> tuple[Draft, ...]:
         return ()
     if task.kind == NOTICE_TASK:
         return (_notice_draft(unit, context, task, account),)
+    if task.kind == ALARM_TASK:
+        return (_alarm_draft(unit, context, account, parse_alarm_mail(task.payload)),)
     item = unit.objects.get(task.object_id) if task.object_id else None
     return tuple(_itip_draft(unit, context, account, item, owed) for owed in parse_payload(task.payload))
 
@@ -53,7 +71,7 @@ def gather(unit: Unit, context: Context, task: Task) -> tuple[Draft, ...]:
 def build(context: Context, draft: Draft, now: datetime) -> BuiltMail:
     """Build one mail (RFC 6047 §2). Pure but for the configuration it is given."""
     head = draft.head
-    is_notice = isinstance(draft.said, Notice)
+    is_ours = not isinstance(draft.said, Owed)
     headers = Headers(
         from_=head.from_,
         message_id=draft.message_id,
@@ -62,10 +80,13 @@ def build(context: Context, draft: Draft, now: datetime) -> BuiltMail:
         reply_to=head.reply_to,
         in_reply_to=draft.thread[-1] if draft.thread else "",
         references=draft.thread[-10:],
-        auto_submitted=AutoSubmitted.GENERATED if is_notice else None,  # RFC 3834 §5: a person caused the others
+        auto_submitted=AutoSubmitted.GENERATED if is_ours else None,  # RFC 3834 §5: a person caused the others
     )
     if isinstance(draft.said, Notice):
         return build_notice(draft.said, draft.recipient, headers=headers, presentation=draft.presentation)
+    if isinstance(draft.said, AlarmMail):
+        first, *also = draft.said.facts
+        return build_alarm_mail(first, draft.recipient, headers=headers, presentation=draft.presentation, also=also)
     return build_itip_mail(
         draft.said.message,
         draft.recipient,
@@ -132,6 +153,26 @@ def _notice_draft(unit: Unit, context: Context, task: Task, account: Account) ->
         presentation=present(unit, context, account, to, links=Links(page=str(facts.get("page", "")))),
         keys=_keys(unit, context, domain),
         message_id=build_keyed_id("notice", (task.id,), to, secret=context.key("message-id"), domain=domain),
+    )
+
+
+def _alarm_draft(unit: Unit, context: Context, account: Account, said: AlarmMail) -> Draft:
+    author = alarm_author(unit, context, account)
+    domain = normal_address(author.address).rpartition("@")[2]
+    own_domain = account.address.rpartition("@")[2]
+    signs = domain if domain in context.domains(unit) else own_domain
+    reader = unit.accounts.by_address(normal_address(said.to))
+    token = context.ids.token()
+    links = alarm_links(unit, context, account, said, token)
+    shown = present(unit, context, account, said.to, links=links)
+    return Draft(
+        said=said,
+        recipient=Person(said.to, reader.name if reader else ""),
+        head=Letterhead(author, None, Person(account.address, account.name), signs),
+        presentation=replace(shown, templates=alarm_templates(context.policy(unit).alarms.template)),
+        keys=_keys(unit, context, signs),
+        message_id=build_keyed_id("alarm", (said.identity,), said.to, secret=context.key("message-id"), domain=domain),
+        token=token if links.unsubscribe else None,
     )
 
 

@@ -244,7 +244,7 @@ def _mail(
     apart = context.policy(unit).alarms.min_trigger_interval <= timedelta()
     reached: dict[str, Reached] = {}
     for place, each in enumerate(each for each in judged if each.verdict.action in (FIRE, FIRE_LATE)):
-        chosen = choose_recipients(unit, context, account, each.item, each.firing, now=now)
+        chosen = choose_recipients(unit, context, account, each.firing, now=now)
         for refusal in chosen.refused:
             _journal(unit, account, _outcome(account, each, refusal.address, refusal.outcome, refusal.verdict), now)
             if refusal.outcome == "asked":

@@ -47,6 +47,26 @@ def mint_link(
     return link_url(context, purpose, secret)
 
 
+def mint_account_link(
+    unit: Unit, context: Context, purpose: str, account_id: str, address: str, *, expires_at: datetime, token: str
+) -> str:
+    """Store a fresh link about an account as a whole, whatever becomes of its events; its URL, or "" as above."""
+    if context.public_url is None:
+        return ""
+    unit.links.add(
+        Link(
+            token_hash=hash_token(token),
+            purpose=purpose,
+            account_id=account_id,
+            uid="",
+            attendee=normal_address(address),
+            issued_at=context.clock.now(),
+            expires_at=expires_at,
+        )
+    )
+    return link_url(context, purpose, token)
+
+
 def link_url(context: Context, purpose: str, token: str) -> str:
     """Return the URL of a link's page, or "" where no page is served."""
     return f"{context.public_url}{PATHS[purpose]}{quote(token, safe='')}" if context.public_url else ""

@@ -135,9 +135,16 @@ def build_itip_mail(
 
 
 def build_alarm_mail(
-    alarm: AlarmFacts, recipient: Person, *, headers: Headers, presentation: Presentation
+    alarm: AlarmFacts,
+    recipient: Person,
+    *,
+    headers: Headers,
+    presentation: Presentation,
+    also: Sequence[AlarmFacts] = (),
 ) -> BuiltMail:
     """Build a reminder. It carries no calendar part: nothing is asked, and an outsider gets no copy of the event.
+
+    `also` are further events that the same mail reminds of, each with a row of its own.
 
     Raises:
         Refused: `bad-address`.
@@ -145,10 +152,10 @@ def build_alarm_mail(
     occasion = Occasion(
         Kind.ALARM,
         recipient,
-        facts=parse_facts(alarm.calendar, (alarm.recurrence_id,)),
         comment=alarm.description,
         at=headers.date,
         due_at=alarm.late_due_at,
+        also=tuple(facts for each in also if (facts := _occurrence_facts(each)) is not None),
     )
     return _build(_for_occurrence(occasion, alarm), headers, presentation, ())
 
@@ -175,14 +182,18 @@ def build_notice(notice: Notice, recipient: Person, *, headers: Headers, present
     return _build(occasion, headers, presentation, ())
 
 
+def _occurrence_facts(alarm: AlarmFacts) -> EventFacts | None:
+    """Return the event as this alarm is about it: at this occurrence, under the alarm's own title if it has one."""
+    facts = parse_facts(alarm.calendar, (alarm.recurrence_id,))
+    if facts is None:
+        return None
+    return replace(facts, span=alarm.span or facts.span, title=clean_line(alarm.summary, 200) or facts.title)
+
+
 def _for_occurrence(occasion: Occasion, alarm: AlarmFacts) -> Occasion:
-    if occasion.facts is None:
+    facts = _occurrence_facts(alarm)
+    if facts is None:
         return occasion
-    facts = replace(
-        occasion.facts,
-        span=alarm.span or occasion.facts.span,
-        title=clean_line(alarm.summary, 200) or occasion.facts.title,
-    )
     comment = "" if occasion.comment.strip() in (facts.title, facts.description) else occasion.comment
     return replace(occasion, facts=facts, comment=comment)
 

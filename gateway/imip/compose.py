@@ -42,6 +42,7 @@ class Occasion:
     reason: str = ""  # what the mail system said
     at: datetime | None = None  # when this is written, for what is said relative to it
     due_at: datetime | None = None  # when a late alarm should have come
+    also: tuple[EventFacts, ...] = ()  # further events that one alarm mail reminds of
     hide_guests: bool = False
     by_link: bool = False  # the answer came over the web page
 
@@ -169,6 +170,11 @@ def _changes(words: Words, occasion: Occasion) -> Section | None:
     rows = render_changes(words, occasion.changes, occasion.facts, occasion.calendar)
     heading = "Proposed change" if occasion.kind is Kind.COUNTER else "What has changed"
     return Section(words.label(heading), changes=rows) if rows else None
+
+
+def _also(words: Words, occasion: Occasion) -> Iterable[Row]:
+    for facts in occasion.also:
+        yield Row(render_short_span(words, facts.span) if facts.span else "", (Line(_title(words, facts)),))
 
 
 def _question(words: Words, occasion: Occasion, presentation: Presentation) -> Question | None:

@@ -18,6 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
 
 from gateway.errors import Misconfigured
+from gateway.imip.custom import build_placeholders
 from gateway.imip.facts import safe_uri
 from gateway.imip.letter import Letter, Line
 from gateway.imip.mime import clean_line
@@ -117,8 +118,9 @@ def load_templates(directories: tuple[Path, ...], domain: str, locale: str) -> T
 
 def _rendered(templates: Templates, letter: Letter, brand: Brand) -> Rendered:
     engine = _engine(templates)
-    text = engine.get_template("mail.txt.j2").render(letter=letter, brand=brand)
-    html = engine.get_template("mail.html.j2").render(letter=letter, brand=brand)
+    own = build_placeholders(letter, brand) if templates.sources else {}
+    text = engine.get_template("mail.txt.j2").render(letter=letter, brand=brand, **own)
+    html = engine.get_template("mail.html.j2").render(letter=letter, brand=brand, **own)
     text = re.sub(r"\n{3,}", "\n\n", re.sub(r"(?<!\n--)[ \t]+\n", "\n", text))
     return Rendered(text.strip() + "\n", html.strip() + "\n")
 

@@ -18,7 +18,8 @@ from gateway.imip.build import (
 from gateway.imip.facts import parse_facts
 from gateway.imip.kinds import Kind
 from gateway.imip.message_id import build_keyed_id
-from gateway.imip.presentation import Links, Person, Presentation
+from gateway.imip.presentation import Links, Person, Presentation, Templates
+from gateway.imip.render import MAX_HTML
 from gateway.itip.model import FieldChange, ItipMessage, Method
 
 WRITTEN_AT = datetime(2026, 10, 26, 8, 12, 44, tzinfo=UTC)
@@ -232,3 +233,15 @@ SAMPLES: dict[str, Callable[[Scene, str], BuiltMail]] = {
     "consent": _notice(Kind.CONSENT, to_guest=True),
     "test": _notice(Kind.TEST),
 }
+
+
+def template_fault(source: str, *names: str) -> str | None:
+    """Return why an own HTML template cannot be kept: tried on samples, with and without what may be absent."""
+    if len(source) > MAX_HTML:
+        return f"the template is longer than {MAX_HTML} characters"
+    templates = Templates((("mail.html.j2", source),))
+    for name in names:
+        fault = build_sample(name, domain="example.org", presentation=Presentation(templates=templates)).fault
+        if fault:
+            return fault
+    return None

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mail that an alarm becomes: in whose name, in which words, with which way out."""
+
+import email
+from email import policy
+from email.message import EmailMessage
+
+import pytest
+
+from gateway.flows.build_mails import build_due
+from gateway.store.engine import Store
+from gateway.store.links import hash_token
+from gateway.store.unit import Unit
+from tests.support.alarms import AlarmWorld
+
+START = "DTSTART;TZID=Europe/Berlin:20260601T120000|DTEND;TZID=Europe/Berlin:20260601T130000|SUMMARY:Weekly meeting"
+ANN, EVE = "ann@example.org", "eve@outside.example"
+
+
+@pytest.fixture
+async def world(store: Store) -> AlarmWorld:
+    return await AlarmWorld(store).open()
+
+
+async def mails(world: AlarmWorld) -> list[EmailMessage]:
+    """Build what is owed and return it as mails, oldest first."""
+    while await build_due(world.context, worker="test"):
+        pass
+    queued = await world.store.read(lambda unit: unit.outbox.queued())
+    parsed = [email.message_from_bytes(message.data, policy=policy.default) for message in queued]
+    return [mail for mail in parsed if isinstance(mail, EmailMessage)]
+
+
+def text(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
+
+
+async def test_a_reminder_says_what_when_where_and_why(world: AlarmWorld) -> None:
+    await world.put(f"{START}|LOCATION:Room 7!TRIGGER:-PT15M|DESCRIPTION:Bring the plan @email")
+    await world.at("2026-06-01 09:45")
+    (mail,) = await mails(world)
+    assert mail["From"] == "Calendar <calendar-notification@example.org>"
+    assert (mail["To"], mail["Reply-To"]) == ("Ann <ann@example.org>", "Ann <ann@example.org>")
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert "Weekly meeting" in mail["Subject"]
+    said = text(mail)
+    assert "Room 7" in said
+    assert "Bring the plan" in said
+    assert "@email" not in said
+    assert "12:00" in said
+    assert "https://cal.example.org/dav/calendars/ann@example.org/default/u.ics" in said
+    assert not any(part.get_content_type() == "text/calendar" for part in mail.walk())
+
+
+async def test_the_alarm_s_own_summary_names_it_and_a_bare_marker_does_not(world: AlarmWorld) -> None:
+    await world.set("alarms.min_trigger_interval", "0s")
+    await world.put(f"{START}?TRIGGER:-PT15M|SUMMARY:@email|DESCRIPTION:@email!TRIGGER:-PT10M|SUMMARY:Leave now")
+    await world.until("2026-06-01 10:00")
+    first, second = await mails(world)
+    assert "Weekly meeting" in first["Subject"]
+    assert "Leave now" in second["Subject"]
+
+
+async def test_a_late_one_says_so(world: AlarmWorld) -> None:
+    await world.put("DTSTART:20260601T200000Z|SUMMARY:Dinner!TRIGGER:-PT10H")
+    world.clock.advance(world.clock.now() - world.clock.now())
+    await world.at("2026-06-01 12:00")
+    (mail,) = await mails(world)
+    assert "late" in text(mail)
+
+
+async def test_gathered_alarms_share_one_mail(world: AlarmWorld) -> None:
+    await world.put("DTSTART:20260601T120000Z|SUMMARY:Lunch!TRIGGER:-PT1H", uid="a")
+    await world.put("DTSTART:20260601T130000Z|SUMMARY:Walk!TRIGGER:-PT2H", uid="b")
+    await world.at("2026-06-01 11:00")
+    (mail,) = await mails(world)
+    assert "Lunch" in text(mail)
+    assert "Walk" in text(mail)
+
+
+async def test_name_and_address_of_the_instance_and_of_the_domain(world: AlarmWorld) -> None:
+    from gateway.store.accounts import Domain
+
+    await world.set("alarms.min_trigger_interval", "0s")
+    await world.set("alarms.from_name", "Reminders")
+    await world.set("alarms.from_email", "remind@example.org")
+    await world.put(f"{START}!TRIGGER:-PT15M!TRIGGER:-PT10M")
+    await world.at("2026-06-01 09:45")
+    assert (await mails(world))[0]["From"] == "Reminders <remind@example.org>"
+    own = {"alarm_from_name": "House", "alarm_from_email": "bell@example.org"}
+    await world.store.write(lambda unit: unit.accounts.put_domain(Domain("example.org", own, world.clock.now())))
+    await world.at("2026-06-01 09:50")
+    assert (await mails(world))[1]["From"] == "House <bell@example.org>"
+
+
+async def test_somebody_outside_gets_a_way_out_and_no_link_to_the_calendar(world: AlarmWorld) -> None:
+    await world.set("alarms.allow_external_rcpts", True)
+    await world.put(f"{START}!TRIGGER:-PT15M|ATTENDEE:mailto:{EVE}")
+    await world.at("2026-06-01 09:45")
+    (mail,) = await mails(world)
+    assert mail["To"] == EVE
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    way_out = str(mail["List-Unsubscribe"]).strip("<>")
+    assert way_out.startswith("https://cal.example.org/unsubscribe/")
+    assert "/dav/" not in text(mail)
+
+    def link(unit: Unit) -> tuple[str, str, str]:
+        found = unit.links.by_token(way_out.rpartition("/")[2])
+        assert found is not None
+        assert found.token_hash == hash_token(way_out.rpartition("/")[2])
+        return found.purpose, found.account_id, found.attendee
+
+    assert await world.store.read(link) == ("unsubscribe", "ann", EVE)
+
+
+async def test_a_hostile_event_cannot_write_headers_or_markup(world: AlarmWorld) -> None:
+    await world.put("DTSTART:20260601T120000Z|SUMMARY:Hi\\nBcc: x@y.example\\n<script>alert(1)</script>!TRIGGER:-PT1H")
+    await world.at("2026-06-01 11:00")
+    (mail,) = await mails(world)
+    assert mail["Bcc"] is None
+    html = mail.get_body(("html",))
+    assert html is not None
+    assert "<script" not in html.get_content()
+
+
+async def test_an_own_template_is_used_and_a_broken_one_does_not_stop_the_mail(world: AlarmWorld) -> None:
+    await world.set("alarms.min_trigger_interval", "0s")
+    await world.set("alarms.template", "<h1>{{ event_title }}</h1>")
+    await world.put(f"{START}!TRIGGER:-PT15M!TRIGGER:-PT10M")
+    await world.at("2026-06-01 09:45")
+    await mails(world)
+    await world.set("alarms.template", "{{ broken")
+    await world.at("2026-06-01 09:50")
+    first, second = (mail.get_body(("html",)) for mail in await mails(world))
+    assert first is not None
+    assert second is not None
+    assert first.get_content().strip() == "<h1>Weekly meeting</h1>"
+    assert second.get_content().lstrip().startswith("<!DOCTYPE html>")
+
+
+async def test_an_event_edited_between_firing_and_building_is_told_as_it_was(world: AlarmWorld) -> None:
+    await world.put(f"{START}!TRIGGER:-PT15M")
+    await world.at("2026-06-01 09:45")
+    await world.delete()
+    (mail,) = await mails(world)
+    assert "Weekly meeting" in text(mail)
