@@ -85,7 +85,8 @@ def _rows(words: Words, occasion: Occasion, presentation: Presentation) -> tuple
     brief = kind not in _FULL
     if brief and facts.organizer is not None and same_address(facts.organizer.address, occasion.reader.address):
         facts = replace(facts, organizer=None)
-    return tuple(row for row in render_rows(words, facts, presentation.time_zone, brief=brief) if row.lines)
+    rows = render_rows(words, facts, presentation.time_zone, brief=brief)
+    return tuple(row for row in (*rows, *_also(words, occasion)) if row.lines)
 
 
 def _title(words: Words, facts: EventFacts | None) -> str:
