@@ -169,8 +169,9 @@ def _changes(words: Words, occasion: Occasion) -> Section | None:
     if not occasion.changes or occasion.facts is None:
         return None
     rows = render_changes(words, occasion.changes, occasion.facts, occasion.calendar)
-    heading = "Proposed change" if occasion.kind is Kind.COUNTER else "What has changed"
-    return Section(words.label(heading), changes=rows) if rows else None
+    proposed = occasion.kind is Kind.COUNTER
+    heading = words.label("Proposed change") if proposed else words.label("What has changed")
+    return Section(heading, changes=rows) if rows else None
 
 
 def _also(words: Words, occasion: Occasion) -> Iterable[Row]:

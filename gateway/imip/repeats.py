@@ -7,6 +7,7 @@ BYSETPOS) is named as a special schedule: a wrong sentence would be worse than n
 
 from calendar import monthrange
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date
 
 from babel.dates import format_skeleton
@@ -14,7 +15,7 @@ from babel.dates import format_skeleton
 from gateway.errors import Refused
 from gateway.imip.dates import render_short_day
 from gateway.imip.facts import EventFacts, Span
-from gateway.imip.words import Words, mark
+from gateway.imip.words import Words, mark, mark_plural
 from gateway.itip.recurrence import Freq, Rule, parse_rule
 from gateway.itip.values import Kind, Moment
 
@@ -28,6 +29,23 @@ _ORDINALS = {
     5: mark("the fifth {weekday}"),
     -1: mark("the last {weekday}"),
     -2: mark("the second to last {weekday}"),
+}
+_EVERY: dict[Freq, tuple[str, tuple[str, str]]] = {
+    Freq.YEARLY: (
+        mark("every year on {dates}"),
+        mark_plural("every {number} year on {dates}", "every {number} years on {dates}"),
+    ),
+    Freq.MONTHLY: (
+        mark("every month on {days}"),
+        mark_plural("every {number} month on {days}", "every {number} months on {days}"),
+    ),
+    Freq.WEEKLY: (
+        mark("every week on {days}"),
+        mark_plural("every {number} week on {days}", "every {number} weeks on {days}"),
+    ),
+    Freq.DAILY: (mark("every day"), mark_plural("every {number} day", "every {number} days")),
+    Freq.HOURLY: (mark("every hour"), mark_plural("every {number} hour", "every {number} hours")),
+    Freq.MINUTELY: (mark("every minute"), mark_plural("every {number} minute", "every {number} minutes")),
 }
 _SHOWN_DATES = 6
 
@@ -75,19 +93,24 @@ def _sentence(words: Words, rule: Rule, start: Span | None) -> str:
         return _only_in(words, rule, _monthly(words, rule, start))
     if rule.by_set_pos or rule.by_month_day:
         return ""
-    if rule.freq is Freq.WEEKLY or (rule.freq is Freq.DAILY and rule.by_day and rule.interval == 1):
+    if rule.freq is Freq.DAILY and rule.by_day and rule.interval == 1:
+        rule = replace(rule, freq=Freq.WEEKLY)  # the same days, said as people say it
+    if rule.freq is Freq.WEEKLY:
         return _only_in(words, rule, _weekly(words, rule, start))
     if rule.by_day:
         return ""
     if rule.freq is Freq.DAILY:
-        return _only_in(words, rule, words.count("every day", "every {number} days", rule.interval))
-    if rule.by_month:
+        return _only_in(words, rule, _every(words, rule))
+    if rule.by_month or rule.freq is Freq.SECONDLY:
         return ""
-    if rule.freq is Freq.HOURLY:
-        return words.count("every hour", "every {number} hours", rule.interval)
-    if rule.freq is Freq.MINUTELY:
-        return words.count("every minute", "every {number} minutes", rule.interval)
-    return ""
+    return _every(words, rule)
+
+
+def _every(words: Words, rule: Rule, **values: str) -> str:
+    once, (one, many) = _EVERY[rule.freq]
+    if rule.interval == 1:  # a sentence of its own: many languages have a word for it, and 21 may count like 1
+        return words.say(once, **values)
+    return words.count(one, many, rule.interval, **values)
 
 
 def _weekly(words: Words, rule: Rule, start: Span | None) -> str:
@@ -99,16 +122,16 @@ def _weekly(words: Words, rule: Rule, start: Span | None) -> str:
     if rule.interval == 1 and set(days) == _WORKING_DAYS:
         return words.say("every weekday (Monday to Friday)")
     if rule.interval == 1 and len(days) == 7:
-        return words.count("every day", "every {number} days", 1)
-    names = words.list([_weekday_name(words, day) for day in days])
-    return words.count("every week on {days}", "every {number} weeks on {days}", rule.interval, days=names)
+        return words.say("every day")
+    names = words.list([_weekday_name(words, day, "format") for day in days])
+    return _every(words, rule, days=names)
 
 
 def _monthly(words: Words, rule: Rule, start: Span | None) -> str:
     days = _days_of_month(words, rule, start)
     if not days:
         return ""
-    return words.count("every month on {days}", "every {number} months on {days}", rule.interval, days=days)
+    return _every(words, rule, days=days)
 
 
 def _yearly(words: Words, rule: Rule, start: Span | None) -> str:
@@ -125,7 +148,7 @@ def _yearly(words: Words, rule: Rule, start: Span | None) -> str:
         if not days or not months:
             return ""
         dates = words.say("{days} in {months}", days=days, months=_month_names(words, months))
-    return words.count("every year on {dates}", "every {number} years on {dates}", rule.interval, dates=dates)
+    return _every(words, rule, dates=dates)
 
 
 def _only_in(words: Words, rule: Rule, sentence: str) -> str:
@@ -175,8 +198,8 @@ def _month_day(words: Words, number: int) -> str:
     return words.say("day {number}", number=number)
 
 
-def _weekday_name(words: Words, day: int) -> str:
-    return str(words.locale.days["stand-alone"]["wide"][day])
+def _weekday_name(words: Words, day: int, form: str = "stand-alone") -> str:
+    return str(words.locale.days[form]["wide"][day])
 
 
 def _month_names(words: Words, months: Sequence[int]) -> str:

@@ -8,11 +8,12 @@ message or a language: `gateway/imip/locale/README.md`.
 
 import io
 import re
+from copy import deepcopy
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 
-from babel import Locale, UnknownLocaleError
+from babel import Locale, UnknownLocaleError, localedata
 from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -76,6 +77,11 @@ def mark(message: str) -> str:
     return message
 
 
+def mark_plural(one: str, many: str) -> tuple[str, str]:
+    """Name a message that counts in a table; it is translated with `Words.count` where it is used."""
+    return one, many
+
+
 @lru_cache(maxsize=256)
 def load_words(tag: str) -> Words:
     """Return the words of the nearest language we have to `tag` (`de-AT`, `pt_BR.UTF-8`); English for nonsense."""
@@ -88,6 +94,20 @@ def load_words(tag: str) -> Words:
 
 
 def _parse_locale(tag: str) -> Locale:
+    """Return CLDR's locale for a tag, with data of its own.
+
+    Babel keeps what it resolves for one language in data that all languages share, so that Korean shows Japanese
+    months once Japanese was used (its issue 1234); a private copy per language keeps them apart.
+    """
+    locale = _nearest_locale(tag)
+    shared = localedata.load(str(locale))
+    own = deepcopy(shared)
+    shared.clear()
+    shared.update(own)
+    return locale
+
+
+def _nearest_locale(tag: str) -> Locale:
     found = _TAG.match(tag.strip())
     if found is None:
         return Locale.parse(SOURCE)
