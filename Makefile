@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help venv dev servers demo test check format docs bench soak fuzz clean
+.PHONY: help venv dev servers demo test check format docs messages bench soak fuzz clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ format: dev      ## rewrite the code in our form
 
 docs: dev        ## write the generated pages of docs/ from the code
 	@$(BIN)/python -m tests.support.docs
+
+messages: dev   ## bring the message catalogues up to date with the code; say what is untranslated
+	@$(BIN)/python -m tests.support.messages
 
 bench: dev       ## speed, side by side with a baseline in the same run, as ratios
 	@$(BIN)/python -m bench

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring the message catalogues up to date with the code: `make messages`, or with `--check` only say what is wrong.
+"""Brings the message catalogues up to date with the code: `make messages`, or with `--check` only says what is wrong.
 
 New messages are added untranslated, messages that nothing says any more are removed, translations stay. What is a
 message is found in the code: what stands in `mark`, `mark_plural` and in `words.say`, `words.label`, `words.count` and
@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
+from babel.messages.plurals import get_plural
 from babel.messages.pofile import read_po, write_po
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LOCALE = ROOT / "gateway" / "imip" / "locale"
 SOURCES = ("gateway/imip", "gateway/http", "gateway/flows")
 _PLACE = re.compile(r"\{(\w+)\}")
@@ -69,17 +70,17 @@ def faults(path: Path, source: Catalog) -> Iterator[str]:
         yield f"{path.parts[-3]}: missing: {key[0]!r}"
     for key in have.keys() - wanted.keys():
         yield f"{path.parts[-3]}: stale: {key[0]!r}"
+    if own.plural_expr != get_plural(path.parts[-3]).plural_expr:
+        yield f"{path.parts[-3]}: Plural-Forms is not the language's"
     if own.obsolete:
         yield f"{path.parts[-3]}: holds obsolete messages"
     for key in wanted.keys() & have.keys():
-        yield from (f"{path.parts[-3]}: {fault}: {key[0]!r}" for fault in _message_faults(have[key], own.num_plurals))
+        yield from (f"{path.parts[-3]}: {fault}: {key[0]!r}" for fault in _message_faults(have[key]))
 
 
-def _message_faults(message: Message, plurals: int) -> Iterator[str]:
+def _message_faults(message: Message) -> Iterator[str]:
     ids = message.id if isinstance(message.id, tuple | list) else (message.id,)
     texts = message.string if isinstance(message.string, tuple | list) else (message.string,)
-    if len(texts) != (plurals if len(ids) > 1 else 1):
-        yield f"{len(texts)} plural forms, the language has {plurals}"
     if message.fuzzy:
         yield "marked as fuzzy"
     needed = set(_PLACE.findall(ids[-1]))
