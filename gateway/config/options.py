@@ -162,6 +162,12 @@ class AuthnOptions:
     trusted_authserv_ids: tuple[str, ...] = option(
         (), "authserv-ids whose Authentication-Results are believed (RFC 8601 §2.5); empty = none, we look ourselves."
     )
+    received_above_authres: int = option(
+        0,
+        "Received lines that our own hosts write above the results of their filters: 0 where the results stand on top,"
+        " 1 behind a Postfix whose milters (OpenDKIM, OpenDMARC, Rspamd) write under its line.",
+        least=0, most=5,
+    )  # fmt: skip
     trusted_arc_sealers: tuple[str, ...] = option(
         (), "Domains whose ARC seals (RFC 8617) are believed about mail that they forwarded."
     )
