@@ -73,7 +73,10 @@ class OrganizerSide:
         if self._is_cancelled(self.new):
             return self._cancelled(group)
         if self._is_cancelled(self.old):
-            group = Group(frozenset(), group.new, group.forced)  # called off before: what comes now is an invitation
+            if not group.new:
+                self._skip(group, "change.cancelled", "The event was cancelled before, and they know")
+                return []
+            group = Group(frozenset(), group.new, group.forced)  # what comes now is an invitation
         if not group.new:
             return list(self._uninvited(group, for_everybody=self.gone))
         if not group.old or (MASTER in group.new and MASTER not in group.old):

@@ -14,7 +14,7 @@ from gateway.itip.address import normal_address
 from gateway.itip.instances import MASTER, InstanceKey, Series
 from gateway.itip.model import FieldChange
 from gateway.itip.recurrence import Freq, Rule, parse_rule
-from gateway.itip.spans import Span, read_span
+from gateway.itip.spans import read_span
 from gateway.itip.tree import Component, Prop
 from gateway.itip.values import Kind, Moment, moment_prop
 from gateway.itip.zone_names import zone_identity
@@ -27,10 +27,15 @@ _DEFAULT_STATUS = {"VEVENT": "CONFIRMED", "VTODO": "NEEDS-ACTION"}
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A property as it is compared, and as it is shown."""
+    """A property as it is compared, and as it is shown. `zone` counts only between two that have one."""
 
     canonical: Hashable
     text: str
+    zone: Hashable = None
+
+    def is_same(self, other: "Fact") -> bool:
+        zones_differ = self.zone is not None and other.zone is not None and self.zone != other.zone
+        return self.canonical == other.canonical and not zones_differ
 
 
 Facts = dict[str, Fact]
@@ -60,7 +65,7 @@ def diff_facts(old: Facts, new: Facts, recurrence_id: str) -> tuple[FieldChange,
     changes = []
     for name in dict.fromkeys((*old, *new)):
         before, after = old.get(name), new.get(name)
-        if (before and before.canonical) != (after and after.canonical):
+        if before is None or after is None or not before.is_same(after):
             changes.append(FieldChange(name, _shown(before), _shown(after), recurrence_id))
     return tuple(changes)
 
@@ -90,21 +95,20 @@ def _time_facts(component: Component, series: Series, key: InstanceKey, wanted: 
                 facts[name] = Fact(("unread", line.value), line.value)
         return facts
     if "DTSTART" in wanted and (component.first("DTSTART") is not None or key != MASTER):
-        facts["DTSTART"] = Fact(_start(span, series, key), line_text(moment_prop("DTSTART", span.start)))
+        text = line_text(moment_prop("DTSTART", span.start))
+        facts["DTSTART"] = Fact(_instant(span.start, series), text, _zone(span.start, series, key))
     if wanted & _ENDS:
         name = "DUE" if component.name == "VTODO" else "DTEND"
         facts[name] = Fact(_instant(span.end, series), line_text(moment_prop(name, span.end)))
     return facts
 
 
-def _start(span: Span, series: Series, key: InstanceKey) -> Hashable:
+def _zone(start: Moment, series: Series, key: InstanceKey) -> Hashable:
     """Of a series that goes on, the zone counts beside the instant: it says when the next ones are."""
-    if key != MASTER or span.start.kind is not Kind.ZONED or not series.is_recurring:
-        if key == MASTER and span.start.kind is Kind.UTC and series.is_recurring:
-            return _instant(span.start, series), zone_identity(UTC, span.start.wall.year)
-        return _instant(span.start, series)
-    zone = series.zones.zone(span.start.tzid).tzinfo
-    return _instant(span.start, series), zone_identity(zone, span.start.wall.year)
+    if key != MASTER or not series.is_recurring or start.kind not in (Kind.ZONED, Kind.UTC):
+        return None
+    zone = series.zones.zone(start.tzid).tzinfo if start.kind is Kind.ZONED else UTC
+    return zone_identity(zone, start.wall.year)
 
 
 def _instant(moment: Moment, series: Series) -> Hashable:
