@@ -109,8 +109,11 @@ class Series:
         Raises:
             Refused: `bad-value` where the key is none.
         """
+        if self.start is None:  # only overrides are known: as they write it
+            line = self.overrides[key].first("RECURRENCE-ID") if key in self.overrides else None
+            return parse_moment_text(key) if line is None else parse_moment(line)
         moment = parse_moment_text(key)
-        if self.start is None or self.start.kind is moment.kind:
+        if self.start.kind is moment.kind:
             return moment
         return Moment(self.zones.wall(self.zones.utc(moment), self.start), self.start.kind, self.start.tzid)
 

@@ -9,7 +9,7 @@ from gateway.itip.instances import MASTER, InstanceKey
 from gateway.itip.model import FieldChange, ItipMessage, Method
 from gateway.itip.objects import SchedulingObject
 from gateway.itip.timezones import Zones, needed_vtimezones
-from gateway.itip.tree import Component, Prop, build_tree
+from gateway.itip.tree import Component, Prop, build_tree, refolded
 from gateway.itip.values import build_utc
 from gateway.itip.view import request_component, stamped
 
@@ -72,7 +72,7 @@ def build_calendar(method: Method, components: tuple[Component, ...], zones: Zon
     recurring = any(each.first("RRULE") is not None for each in components)
     last = max(*years, now.year + _YEARS_AHEAD) if recurring and years else max(years, default=first)
     vtimezones = needed_vtimezones(components, zones, first, last)
-    return build_tree(Component("VCALENDAR", (*_HEAD, Prop("METHOD", method), *vtimezones, *components)))
+    return build_tree(Component("VCALENDAR", (*_HEAD, Prop("METHOD", method), *vtimezones, *map(refolded, components))))
 
 
 def _years(components: tuple[Component, ...]) -> Iterator[int]:

@@ -260,6 +260,23 @@ def fold(line: str) -> str:
     return "\r\n ".join(pieces)
 
 
+def refolded(component: Component) -> Component:
+    """Return a component whose lines are folded anew at 75 octets with CRLF, whoever folded them before.
+
+    For what we send; what we store keeps the client's own folds.
+    """
+    return Component(
+        component.name, (refolded(item) if isinstance(item, Component) else _refold(item) for item in component.items)
+    )
+
+
+def _refold(prop: Prop) -> Prop:
+    raw = prop.raw
+    if raw is None or (len(raw) <= 75 and raw.isascii() and "\n" not in raw and "\r" not in raw):
+        return prop
+    return Prop(prop.name, prop.value, prop.params, raw=fold(_unfolded(raw)))
+
+
 def escape_text(text: str) -> str:
     """Write TEXT with its escapes (RFC 5545 §3.3.11); control characters are dropped."""
     text = text.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
