@@ -1,23 +1,85 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The composition root: configuration -> adapters -> flows -> listeners and workers; start, drain, stop."""
+"""The composition root: configuration -> adapters -> flows -> listeners and workers; the order of start and stop.
 
+Start: secret, schema, store, next hop, sockets bound, flows, doors open, workers. Stop: doors take no new
+connection and finish the mails at hand, workers finish their run, the next hop is left, the store closes last.
+"""
+
+import asyncio
+import contextlib
 import os
 import secrets
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import uvicorn
+
+from gateway.authn.resolver import DnsResolver, Resolver
 from gateway.clock import Clock, SystemClock
-from gateway.config import Config
+from gateway.config import Config, Listener
+from gateway.doors import smtp_listener
 from gateway.errors import Misconfigured
+from gateway.flows.bounces import bounce_token
 from gateway.flows.context import Context
+from gateway.flows.incoming_mail import examine
+from gateway.flows.logins import addresses_of_login
+from gateway.http.server import build_app, build_server
 from gateway.ids import Ids, RandomIds
+from gateway.imip.mail import Direction, Disposition, Mail
+from gateway.imip.scan import may_hold_calendar
+from gateway.milter.listener import MilterListener
+from gateway.milter.session import MilterServices
+from gateway.relay.hop import Relay
+from gateway.relay.opening import configured_relay
+from gateway.smtp.listener import SmtpListener
 from gateway.store.engine import open_store
 from gateway.store.migrate import migrate
+from gateway.workers.jobs import Workers, make_workers
 
 SECRET_BYTES = 32
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A door that is open: its kind and the address it got."""
+
+    kind: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The whole program while it runs."""
+
+    context: Context
+    relay: Relay
+    workers: Workers
+    bound: tuple[Bound, ...]
+
+    def address(self, kind: str) -> str:
+        """Return where the first door of a kind listens."""
+        return next(door.address for door in self.bound if door.kind == kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """One listener as start and stop see it."""
+
+    kind: str
+    address: Callable[[], str]
+    stop: Callable[[float], Awaitable[None]]
+
+
 async def open_context(
-    config: Config, *, clock: Clock | None = None, ids: Ids | None = None, public_url: str | None = None
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    public_url: str | None = None,
+    wake: Callable[[], None] = lambda: None,
 ) -> Context:
     """Open the store (bringing its schema up to date) and the secret, and give what every flow needs.
 
@@ -29,13 +91,120 @@ async def open_context(
     secret = load_secret(config)
     await migrate(url)
     return Context(
-        store=open_store(url, pool_size=config.store.pool_size, busy_timeout=config.store.busy_timeout),
+        store=open_store(url, pool_size=config.store.pool_size),
         clock=clock or SystemClock(),
         ids=ids or RandomIds(),
         config=config,
         secret=secret,
         public_url=public_url or config.public_url,
+        wake=wake,
     )
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    config: Config, *, clock: Clock | None = None, ids: Ids | None = None, resolver: Resolver | None = None
+) -> AsyncIterator[Running]:
+    """Run every configured listener and worker for as long as the block lasts, then drain.
+
+    Raises:
+        Misconfigured: something cannot be opened or bound; nothing runs then.
+        Deferred: the database cannot be reached.
+    """
+    sockets = {listener: _http_socket(listener) for listener in config.listeners if listener.kind == "http"}
+    public_url = config.public_url or next((f"http://{_name(bound)}" for bound in sockets.values()), None)
+    waking: list[Callable[[], None]] = []  # the workers need the context, and the context their wake-up
+
+    def wake() -> None:
+        for call in waking:
+            call()
+
+    context = await open_context(config, clock=clock, ids=ids, public_url=public_url, wake=wake)
+    relay = configured_relay(config.relay, hostname=config.gateway.hostname, clock=context.clock)
+    names = resolver or DnsResolver(config.authn.dns_servers, timeout=config.authn.dns_timeout.total_seconds())
+    workers = make_workers(context, relay, f"{socket.gethostname()}:{os.getpid()}")
+    waking.append(workers.wake)
+    doors: list[_Door] = []
+    grace = config.gateway.drain_timeout.total_seconds()
+    async with asyncio.TaskGroup() as tasks:
+        try:
+            for listener in config.listeners:
+                flow = partial(examine, context, names)
+                doors.append(await _open_door(listener, context, relay, flow, sockets.get(listener), tasks))
+            for worker in workers.all:
+                tasks.create_task(worker.run(), name=f"worker-{worker.name}")
+            yield Running(context, relay, workers, tuple(Bound(door.kind, door.address()) for door in doors))
+        finally:
+            await asyncio.gather(*(door.stop(grace) for door in doors))
+            workers.stop()
+    await relay.close()
+    await context.store.close()
+
+
+async def _open_door(
+    listener: Listener,
+    context: Context,
+    relay: Relay,
+    flow: Callable[[Mail], Awaitable[Disposition]],
+    bound: socket.socket | None,
+    tasks: asyncio.TaskGroup,
+) -> _Door:
+    if bound is not None:
+        server = build_server(build_app(context), listener, drain=context.config.gateway.drain_timeout)
+        tasks.create_task(server.serve(sockets=[bound]), name="http")
+        return _Door("http", partial(_name, bound), partial(_stop_http, server))
+    if listener.kind == "milter":
+        milter = MilterListener(listener, _milter_services(listener, context, flow))
+        await milter.start()
+        return _Door("milter", lambda: milter.address, milter.stop)
+    smtp: SmtpListener = smtp_listener(listener, context, relay, flow)
+    await smtp.start()
+    return _Door(listener.kind, lambda: smtp.address, smtp.drain)
+
+
+def _milter_services(
+    listener: Listener, context: Context, flow: Callable[[Mail], Awaitable[Disposition]]
+) -> MilterServices:
+    return MilterServices(
+        examine=flow,
+        may_hold_calendar=may_hold_calendar,
+        is_ours=lambda address: bounce_token(context, address) is not None,
+        addresses_of_login=partial(addresses_of_login, context),
+        new_id=lambda: context.ids.row("m"),
+        direction=Direction(listener.direction),
+        max_message_size=listener.max_message_size,
+    )
+
+
+async def _stop_http(server: uvicorn.Server, grace: float) -> None:
+    server.should_exit = True
+
+
+def _http_socket(listener: Listener) -> socket.socket:
+    """Bind before anything else starts: links in mails need the port."""
+    where = listener.address
+    family = socket.AF_UNIX if where.path else socket.AF_INET6 if ":" in where.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if where.path:
+            Path(where.path).unlink(missing_ok=True)
+            bound.bind(where.path)
+            os.chmod(where.path, int(listener.socket_mode, 8))
+        else:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((where.host, where.port))
+    except OSError as error:
+        bound.close()
+        raise Misconfigured("listen", f"Cannot listen on {listener.listen}: {error.strerror}") from error
+    bound.setblocking(False)
+    return bound
+
+
+def _name(bound: socket.socket) -> str:
+    if bound.family == socket.AF_UNIX:
+        return f"unix:{bound.getsockname()}"
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def store_url(config: Config) -> str:

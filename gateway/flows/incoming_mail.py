@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A mail with a calendar (or for one of our own addresses) came in at any door: what it does, and what it says of that.
+
+Evidence is gathered first, outside any transaction; then everything that the mail does to every recipient here is one
+transaction, keyed by what the mail is, so that Postfix may bring it again and nothing happens twice. The disposition
+that was given the first time is given again.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from policies.incoming import Action, decide_incoming
+
+from gateway.authn.evidence import gather_evidence
+from gateway.authn.resolver import Resolver
+from gateway.errors import Deferred, Refused
+from gateway.flows.accounts import may
+from gateway.flows.arrival import Arrival, apply_arrival, hold, record_outcome
+from gateway.flows.bounces import bounce_token, take_report
+from gateway.flows.context import Context
+from gateway.flows.judging import Author, Judged, judge
+from gateway.flows.notifying import notify_invitation
+from gateway.flows.outgoing_mail import observe_own_mail
+from gateway.imip.authres import forged_marks
+from gateway.imip.headers import HeaderBlock, HeaderFacts, parse_facts, parse_headers
+from gateway.imip.mail import PASS, Direction, Disposition, Mail, PartOutcome
+from gateway.imip.parse import CalendarPart, FoundCalendars, Standing, find_calendar_parts
+from gateway.itip.address import normal_address
+from gateway.itip.model import Outcome
+from gateway.itip.model import Verdict as Outcomes
+from gateway.itip.tree import Component, Prop, TreeLimits, parse_tree
+from gateway.maillog import Verb, record
+from gateway.metrics import Counter
+from gateway.store.accounts import Account
+from gateway.store.journal import Entry
+from gateway.store.unit import Unit
+from policies.verdict import Verdict
+
+PARTS = Counter("imip_incoming_parts_total", "Calendar parts that arrived, by method and outcome.")
+
+#: From the most to the least: what the header says of a mail with several parts or recipients.
+_ORDER = ("applied", "held", "refused", "ignored", "none")
+_VERBS = {"applied": Verb.APPLIED, "held": Verb.HELD, "refused": Verb.REFUSED}
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A mail as it was read, before anything is decided."""
+
+    mail: Mail
+    block: HeaderBlock
+    header: HeaderFacts
+    found: FoundCalendars
+    author: Author
+    evidence: Mapping[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """The name of this mail for these recipients: the same after any number of retries."""
+        mail = self.mail
+        digest = hashlib.sha256()
+        for word in (mail.envelope.mail_from, *sorted(mail.envelope.recipients), self.header.message_id or ""):
+            digest.update(word.encode("utf-8", "surrogateescape") + b"\0")
+        digest.update(mail.data[self.block.body :])
+        digest.update(str((self.author.address, self.author.trust)).encode())
+        return digest.hexdigest()
+
+
+async def examine(context: Context, resolver: Resolver, mail: Mail) -> Disposition:
+    """Look at one mail, apply what it may do, and return what to do with it.
+
+    Raises:
+        Deferred: store or DNS trouble, or an author who cannot be known yet; the mail must come again.
+    """
+    read = await read_mail(context, resolver, mail)
+    disposition = await context.store.write(lambda unit: take_mail(unit, context, read))
+    if disposition is None:
+        raise Deferred("dns-trouble", "The author of this message cannot be verified yet")
+    context.wake()
+    for outcome in disposition.outcomes:
+        verb = _VERBS.get(outcome.outcome, Verb.IGNORED)
+        record(verb, rule=outcome.rule, mail=mail.id, pfx=mail.origin.queue_id, rcpt=outcome.recipient,
+               method=outcome.method, uid=outcome.uid)  # fmt: skip
+        PARTS.add(method=outcome.method if outcome.method in _METHODS else "other", outcome=outcome.outcome)
+    return disposition
+
+
+async def read_mail(context: Context, resolver: Resolver, mail: Mail) -> Read:
+    """Read a mail and gather who sent it; nothing is decided and nothing is stored."""
+    block = parse_headers(mail.data)
+    domains = await context.store.read(context.domains)
+    found = find_calendar_parts(mail.data, block)
+    evidence = await gather_evidence(
+        mail, block, resolver=resolver, options=context.config.authn, domains=domains, now=context.clock.now()
+    )
+    policy = await context.store.read(context.policy)
+    verdict = evidence.decide(policy.sender_trust)
+    author = Author(evidence.address, evidence.trust(policy.sender_trust), verdict.rule, verdict.reason)
+    return Read(mail, block, parse_facts(block), found, author, evidence.as_facts())
+
+
+def take_mail(unit: Unit, context: Context, read: Read) -> Disposition | None:
+    """Do in this transaction what the mail may do. None: put it off, its author is not known yet."""
+    seen = unit.held.seen(read.fingerprint)
+    now = context.clock.now()
+    if seen is not None and "headers" in seen.disposition:
+        return _remembered(seen.disposition)
+    waited = now - seen.at if seen is not None else timedelta(0)
+    reports = {rcpt: token for rcpt in read.mail.envelope.recipients if (token := bounce_token(context, rcpt))}
+    outcomes = [
+        replace(take_report(unit, context, read.mail, token), recipient=rcpt) for rcpt, token in reports.items()
+    ]
+    calendar = _take_calendars(unit, context, read, waited)
+    if calendar is None:
+        unit.held.remember(read.fingerprint, read.mail.id, {}, now)
+        return None
+    outcomes += calendar
+    if not outcomes:
+        return PASS
+    disposition = _disposition(read, tuple(outcomes), frozenset(reports), context)
+    unit.held.remember(read.fingerprint, read.mail.id, _stored(disposition), now)
+    return disposition
+
+
+def _take_calendars(unit: Unit, context: Context, read: Read, waited: timedelta) -> list[PartOutcome] | None:
+    """Every calendar part for every recipient here, each with exactly one outcome."""
+    outcomes = []
+    if read.mail.origin.direction is not Direction.INBOUND:
+        outcomes += observe_own_mail(unit, context, read.mail, read.found, read.author)
+    if read.mail.origin.direction is Direction.OUTBOUND:
+        return outcomes
+    judged = list(_judge_all(unit, context, read, waited))
+    if any(verdict.action == Action.DEFER for *_, verdict in judged):
+        return None
+    for arrival, judgement, verdict in judged:
+        outcomes.append(_obey(unit, context, arrival, judgement, verdict))
+    if read.found.parts and not judged and not outcomes:
+        outcomes.append(_nobody_here(unit, context, read))
+    return outcomes
+
+
+def _judge_all(
+    unit: Unit, context: Context, read: Read, waited: timedelta
+) -> Iterator[tuple[Arrival, Judged | None, Verdict]]:
+    settings = context.policy(unit)
+    for recipient in read.mail.envelope.recipients:
+        account = unit.accounts.by_address(normal_address(recipient))
+        if account is None:
+            continue
+        for part in read.found.parts:
+            try:
+                message = _message(part, settings.scheduling.itip_max_size)
+            except Refused as error:
+                unreadable = Component("VCALENDAR", (Prop("METHOD", part.method or "NONE"),))
+                arrival = _arrival(read, account, recipient, unreadable)
+                yield arrival, None, Verdict(Action.IGNORE, "incoming.unreadable", error.public)
+                continue
+            arrival = _arrival(read, account, recipient, message)
+            if part.standing is Standing.IGNORED:
+                yield arrival, None, Verdict(Action.IGNORE, "incoming.part", part.reason)
+            elif not settings.scheduling.enable:
+                yield arrival, None, Verdict(Action.IGNORE, "scheduling.disabled", "Scheduling is switched off here")
+            elif not may(account, "scheduling-receive"):
+                reason = "The account does not receive scheduling messages"
+                yield arrival, None, Verdict(Action.IGNORE, "scheduling.not-permitted", reason)
+            else:
+                judged = judge(unit, context, read.mail, read.header, part, message, read.author, account, waited)
+                yield arrival, judged, decide_incoming(judged.facts, settings.incoming)
+
+
+def _message(part: CalendarPart, max_size: int) -> Component:
+    """The part as a calendar whose METHOD is the effective one (RFC 6047 §2.4).
+
+    Raises:
+        Refused: it is too large, or no calendar.
+    """
+    if len(part.text) > max_size:
+        raise Refused("too-large", f"The calendar part is larger than {max_size} bytes")
+    message = parse_tree(part.text, TreeLimits(max_bytes=max_size))
+    return message.with_prop(Prop("METHOD", part.method)) if part.method else message.without("METHOD")
+
+
+def _arrival(read: Read, account: Account, recipient: str, message: Component) -> Arrival:
+    return Arrival(
+        account=account,
+        message=message,
+        from_address=read.author.address,
+        via="mail",
+        recipient=recipient,
+        mail_id=read.mail.id,
+        message_id=read.header.message_id,
+        queue_id=read.mail.origin.queue_id,
+        evidence=dict(read.evidence),
+    )
+
+
+def _obey(unit: Unit, context: Context, arrival: Arrival, judged: Judged | None, verdict: Verdict) -> PartOutcome:
+    """Do what policy said."""
+    if verdict.action == Action.APPLY and judged is not None:
+        return apply_arrival(unit, context, replace(arrival, from_address=judged.identity))
+    outcome = {Action.HOLD: Outcomes.HELD, Action.REFUSE: Outcomes.REFUSED}.get(
+        Action(verdict.action), Outcomes.IGNORED
+    )
+    if verdict.action == Action.HOLD:
+        hold(unit, context, replace(arrival, from_address=judged.identity if judged else ""), verdict)
+        if judged is not None and not judged.facts.stored:
+            notify_invitation(unit, context, arrival.account, arrival.from_address, arrival.message)
+    return record_outcome(unit, context, arrival, Outcome(outcome, verdict.rule, verdict.reason))
+
+
+def _nobody_here(unit: Unit, context: Context, read: Read) -> PartOutcome:
+    """A calendar for nobody who has an account: recorded all the same, so that a trace finds it."""
+    part, reason = read.found.parts[0], "No recipient of this mail has a calendar here"
+    unit.journal.write(
+        Entry(
+            at=context.clock.now(),
+            stage="incoming",
+            outcome="none",
+            rule="incoming.nobody-here",
+            reason=reason,
+            mail_id=read.mail.id,
+            message_id=read.header.message_id,
+            queue_id=read.mail.origin.queue_id,
+            recipient=", ".join(read.mail.envelope.recipients)[:320],
+            uid=part.uid[:1024],
+            method=part.method[:32],
+        )
+    )
+    return PartOutcome("", part.method, part.uid, "none", "incoming.nobody-here", reason)
+
+
+def _disposition(
+    read: Read, outcomes: tuple[PartOutcome, ...], consumed: frozenset[str], context: Context
+) -> Disposition:
+    told = min(outcomes, key=lambda each: _ORDER.index(each.outcome))
+    line = f"X-iMIP-Gateway: outcome={told.outcome}; rule={told.rule}; id={read.mail.id}\r\n"
+    marks = forged_marks(read.block, ours=context.config.authn.trusted_authserv_ids)
+    drop = tuple(sorted({(mark.start, mark.end) for mark in marks}))
+    return Disposition(line.encode("ascii", "replace"), drop, consumed, outcomes)
+
+
+def _stored(disposition: Disposition) -> dict[str, Any]:
+    return {
+        "headers": disposition.headers.decode("ascii"),
+        "drop": [list(span) for span in disposition.drop],
+        "consumed": sorted(disposition.consumed),
+    }
+
+
+def _remembered(stored: Mapping[str, Any]) -> Disposition:
+    return Disposition(
+        headers=str(stored["headers"]).encode("ascii"),
+        drop=tuple((int(start), int(end)) for start, end in stored["drop"]),
+        consumed=frozenset(stored["consumed"]),
+    )
+
+
+_METHODS = frozenset(("PUBLISH", "REQUEST", "REPLY", "ADD", "CANCEL", "REFRESH", "COUNTER", "DECLINECOUNTER", "DSN"))
