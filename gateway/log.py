@@ -68,5 +68,5 @@ def start_logging(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("mail.log", "alembic", "aiosqlite"):  # aiosmtpd logs every command at INFO
+    for chatty in ("mail.log", "alembic", "aiosqlite", "uvicorn"):  # aiosmtpd logs every command at INFO
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -40,6 +40,7 @@ class Arrival:
     message_id: str | None = None
     queue_id: str | None = None
     evidence: dict[str, object] = field(default_factory=dict)
+    vouched_by: str = ""  # the person who released it; then nothing is held again
 
 
 def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome:
@@ -48,18 +49,19 @@ def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome
     item = next(iter(unit.objects.by_uid(account.id, _uid(arrival.message))), None)
     stored = parse_tree(item.ical) if item else None
     policy = context.policy(unit)
+    uninvited = UninvitedReply.ADD if arrival.vouched_by else UninvitedReply(policy.scheduling.uninvited_replies)
     outcome = apply(
         arrival.message,
         stored,
         sender_address=arrival.from_address,
         addresses=unit.accounts.addresses(account.id),
         now=context.clock.now(),
-        settings=ApplySettings(uninvited=UninvitedReply(policy.scheduling.uninvited_replies)),
+        settings=ApplySettings(uninvited=uninvited),
         history=_history(unit, item),
     )
     if outcome.outcome is Verdict.APPLIED:
         _keep(unit, context, arrival, item, outcome)
-    elif outcome.outcome is Verdict.HELD:
+    elif outcome.outcome is Verdict.HELD and not arrival.vouched_by:
         hold(unit, context, arrival, PolicyVerdict("hold", outcome.rule, outcome.reason))
     if outcome.proposal is not None and item is not None:
         _keep_proposal(unit, context, item, outcome)

@@ -12,9 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from policies.incoming import Action, decide_incoming
-
-from gateway.authn.evidence import gather_evidence
+from gateway.authn.evidence import SenderEvidence, gather_evidence
 from gateway.authn.resolver import Resolver
 from gateway.errors import Deferred, Refused
 from gateway.flows.accounts import may
@@ -24,7 +22,6 @@ from gateway.flows.context import Context
 from gateway.flows.judging import Author, Judged, judge
 from gateway.flows.notifying import notify_invitation
 from gateway.flows.outgoing_mail import observe_own_mail
-from gateway.imip.authres import forged_marks
 from gateway.imip.headers import HeaderBlock, HeaderFacts, parse_facts, parse_headers
 from gateway.imip.mail import PASS, Direction, Disposition, Mail, PartOutcome
 from gateway.imip.parse import CalendarPart, FoundCalendars, Standing, find_calendar_parts
@@ -37,6 +34,7 @@ from gateway.metrics import Counter
 from gateway.store.accounts import Account
 from gateway.store.journal import Entry
 from gateway.store.unit import Unit
+from policies.incoming import Action, decide_incoming
 from policies.verdict import Verdict
 
 PARTS = Counter("imip_incoming_parts_total", "Calendar parts that arrived, by method and outcome.")
@@ -55,7 +53,7 @@ class Read:
     header: HeaderFacts
     found: FoundCalendars
     author: Author
-    evidence: Mapping[str, Any]
+    evidence: SenderEvidence
 
     @property
     def fingerprint(self) -> str:
@@ -91,15 +89,19 @@ async def examine(context: Context, resolver: Resolver, mail: Mail) -> Dispositi
 async def read_mail(context: Context, resolver: Resolver, mail: Mail) -> Read:
     """Read a mail and gather who sent it; nothing is decided and nothing is stored."""
     block = parse_headers(mail.data)
-    domains = await context.store.read(context.domains)
+    domains, policy = await context.store.read(lambda unit: (context.domains(unit), context.policy(unit)))
     found = find_calendar_parts(mail.data, block)
     evidence = await gather_evidence(
-        mail, block, resolver=resolver, options=context.config.authn, domains=domains, now=context.clock.now()
+        mail,
+        block,
+        resolver=resolver,
+        trust=context.config.authn,
+        now=context.clock.now(),
+        local_domains=domains,
+        policy=policy.sender_trust,
     )
-    policy = await context.store.read(context.policy)
-    verdict = evidence.decide(policy.sender_trust)
-    author = Author(evidence.address, evidence.trust(policy.sender_trust), verdict.rule, verdict.reason)
-    return Read(mail, block, parse_facts(block), found, author, evidence.as_facts())
+    author = Author(evidence.address, evidence.level, evidence.trust.rule, evidence.trust.reason)
+    return Read(mail, block, parse_facts(block), found, author, evidence)
 
 
 def take_mail(unit: Unit, context: Context, read: Read) -> Disposition | None:
@@ -120,7 +122,7 @@ def take_mail(unit: Unit, context: Context, read: Read) -> Disposition | None:
     outcomes += calendar
     if not outcomes:
         return PASS
-    disposition = _disposition(read, tuple(outcomes), frozenset(reports), context)
+    disposition = _disposition(read, tuple(outcomes), frozenset(reports))
     unit.held.remember(read.fingerprint, read.mail.id, _stored(disposition), now)
     return disposition
 
@@ -193,7 +195,7 @@ def _arrival(read: Read, account: Account, recipient: str, message: Component) -
         mail_id=read.mail.id,
         message_id=read.header.message_id,
         queue_id=read.mail.origin.queue_id,
-        evidence=dict(read.evidence),
+        evidence=dict(read.evidence.lines),
     )
 
 
@@ -232,14 +234,10 @@ def _nobody_here(unit: Unit, context: Context, read: Read) -> PartOutcome:
     return PartOutcome("", part.method, part.uid, "none", "incoming.nobody-here", reason)
 
 
-def _disposition(
-    read: Read, outcomes: tuple[PartOutcome, ...], consumed: frozenset[str], context: Context
-) -> Disposition:
+def _disposition(read: Read, outcomes: tuple[PartOutcome, ...], consumed: frozenset[str]) -> Disposition:
     told = min(outcomes, key=lambda each: _ORDER.index(each.outcome))
     line = f"X-iMIP-Gateway: outcome={told.outcome}; rule={told.rule}; id={read.mail.id}\r\n"
-    marks = forged_marks(read.block, ours=context.config.authn.trusted_authserv_ids)
-    drop = tuple(sorted({(mark.start, mark.end) for mark in marks}))
-    return Disposition(line.encode("ascii", "replace"), drop, consumed, outcomes)
+    return Disposition(line.encode("ascii", "replace"), read.evidence.drop, consumed, outcomes)
 
 
 def _stored(disposition: Disposition) -> dict[str, Any]:

@@ -79,6 +79,7 @@ def judge(
         own=sender is not None and sender.id == account.id,
         list_mail=header.list_id is not None or header.precedence == "list",
         null_sender=not mail.envelope.mail_from,
+        ours=header.message_id is not None and unit.sent.is_ours(header.message_id),
         known=_is_known(unit, account, author.address, sender),
         auto_add=context.policy(unit).scheduling.auto_add_invitations,
         waited=waited,

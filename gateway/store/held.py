@@ -57,6 +57,10 @@ class HeldMails:
         row = {"fingerprint": fingerprint, "mail_id": mail_id, "disposition": dict(disposition), "at": at}
         upsert(self._connection, schema.received, row, keep=("at", "mail_id"))
 
+    def forget(self, fingerprint: str) -> None:
+        """Forget that a mail came."""
+        self._connection.execute(sa.delete(schema.received).where(schema.received.c.fingerprint == fingerprint))
+
     def forget_seen_before(self, at: datetime) -> int:
         return self._connection.execute(sa.delete(schema.received).where(schema.received.c.at < at)).rowcount
 

@@ -329,6 +329,7 @@ sent = Table(  # what went to whom, by us or by the person's own program: nothin
     column("sent_at", Instant),
     sa.PrimaryKeyConstraint("account_id", "fingerprint"),
     Index("ix_sent_thread", "account_id", "uid", "recipient"),
+    Index("ix_sent_message_id", "message_id"),
 )
 
 suppressions = Table(

@@ -70,6 +70,13 @@ class SentMails:
         query = sa.select(table).where(table.c.account_id == account_id, same)
         return record(Sent, self._connection.execute(query).first())
 
+    def is_ours(self, message_id: str) -> bool:
+        """Whether the gateway itself sent a message with this Message-ID, for whomever."""
+        table = schema.sent
+        bare = message_id.strip().strip("<>")
+        same = (table.c.message_id.in_([bare, f"<{bare}>"]), table.c.by == "gateway")
+        return self._connection.execute(sa.select(table.c.uid).where(*same)).first() is not None
+
     def last_dtstamp(self, account_id: str, uid: str) -> datetime | None:
         """Return the newest DTSTAMP sent about a UID to anyone."""
         table = schema.sent

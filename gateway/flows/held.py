@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes that wait for a person: see them, release them, reject them. Released ones are applied as if proven."""
+
+from gateway.errors import Refused
+from gateway.flows.arrival import Arrival, apply_arrival
+from gateway.flows.context import Context
+from gateway.imip.mail import PartOutcome
+from gateway.itip.address import normal_address
+from gateway.itip.objects import read_object
+from gateway.itip.tree import Component, parse_tree
+from gateway.store.held import Held
+from gateway.store.journal import Entry
+from gateway.store.unit import Unit
+from policies.incoming import party_of
+
+
+async def waiting(context: Context, account_id: str | None = None) -> tuple[Held, ...]:
+    """Return what waits, oldest first, for one account or all."""
+    return await context.store.read(lambda unit: unit.held.waiting(account_id))
+
+
+async def release(context: Context, held_id: str, *, by: str) -> PartOutcome:
+    """Apply a held change now: a person vouches for it.
+
+    Raises:
+        Refused: `not-found`, or it was decided already.
+    """
+    outcome = await context.store.write(lambda unit: release_in(unit, context, held_id, by=by))
+    context.wake()
+    return outcome
+
+
+def release_in(unit: Unit, context: Context, held_id: str, *, by: str) -> PartOutcome:
+    """The same inside a transaction of the caller's."""
+    held = _decide(unit, context, held_id, "released", by)
+    account = unit.accounts.get(held.account_id)
+    if account is None:
+        raise Refused("not-found", "The account of this change is gone")
+    message = parse_tree(held.ical)
+    arrival = Arrival(
+        account=account,
+        message=message,
+        from_address=_party(message, held),
+        via="mail",
+        recipient=held.recipient,
+        mail_id=held.mail_id,
+        vouched_by=by,
+    )
+    return apply_arrival(unit, context, arrival)
+
+
+async def reject(context: Context, held_id: str, *, by: str) -> None:
+    """Drop a held change.
+
+    Raises:
+        Refused: `not-found`, or it was decided already.
+    """
+    await context.store.write(lambda unit: _decide(unit, context, held_id, "rejected", by))
+
+
+def _decide(unit: Unit, context: Context, held_id: str, state: str, by: str) -> Held:
+    held = unit.held.get(held_id)
+    if held is None:
+        raise Refused("not-found", f"Nothing {held_id} waits for a decision")
+    if not unit.held.decide(held_id, state, context.clock.now()):
+        raise Refused("conflict", f"{held_id} was decided already")
+    unit.journal.write(
+        Entry(
+            at=context.clock.now(),
+            stage="incoming",
+            outcome=state,
+            rule=f"held.{state}",
+            reason=f"{by} decided it",
+            mail_id=held.mail_id,
+            account_id=held.account_id,
+            recipient=held.recipient,
+            uid=held.uid,
+            method=held.method,
+        )
+    )
+    return held
+
+
+def _party(message: Component, held: Held) -> str:
+    """Whom the person vouches for: the author, where the message speaks for them, else whom it speaks for."""
+    subject = read_object(message)
+    parties = tuple(subject.everyone) if party_of(held.method) == "attendee" else ()
+    organizer = (subject.organizer.address,) if subject.organizer and not parties else ()
+    author = normal_address(held.from_address)
+    known = (*parties, *organizer)
+    return author if author in known or not known else known[0]
