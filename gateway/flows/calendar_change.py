@@ -18,9 +18,9 @@ from gateway.flows.enqueue import enqueue_messages
 from gateway.flows.local import deliver_locally
 from gateway.flows.recipients import Addressed, judge_recipients
 from gateway.flows.stored import guests_of, stored_object
-from gateway.itip.address import is_mailable, normal_address
+from gateway.itip.address import normal_address
 from gateway.itip.diff import diff
-from gateway.itip.model import Change, DiffSettings, PartstatReset
+from gateway.itip.model import Change, DiffSettings, Fault, PartstatReset
 from gateway.itip.tree import Component, build_tree, parse_tree
 from gateway.maillog import Verb, record
 from gateway.store.accounts import Account
@@ -29,6 +29,9 @@ from gateway.store.objects import AttendeeStatus, StoredObject
 from gateway.store.unit import Unit
 from policies.limits import QUIET, REFUSE, ObjectFacts, SendFacts, decide_object, decide_send
 from policies.verdict import Verdict
+
+#: The engine's rule for a guest whom no mail can reach.
+UNREACHABLE = "change.unreachable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def change_object(unit: Unit, context: Context, request: ChangeRequest) -> Chang
         deliver_locally(unit, context, account, sent)
     _revoke_links(unit, context, shown, item)
     result = ChangeResult(item, messages, verdict.rule, None if messages else verdict.reason)
-    _journal(unit, context, request, shown, result, verdict)
+    _journal(unit, context, request, shown, result, verdict, change.skipped)
     return result
 
 
@@ -151,7 +154,11 @@ def _decide(
     unit: Unit, context: Context, request: ChangeRequest, change: Change, item: StoredObject, *, draft: bool
 ) -> tuple[tuple[Addressed, ...], Verdict]:
     """Judge every message and every recipient; what stays goes out, and the verdict says by which rule."""
-    account = request.account
+    account, policy = request.account, context.policy(unit)
+    wanted = request.send and not draft and policy.scheduling.enable and may(account, "scheduling-send")
+    unreachable = next((fault.reason for fault in change.skipped if fault.rule == UNREACHABLE), None)
+    if wanted and unreachable and request.refuse_unreachable:  # draft-ietf-jmap-calendars §5.9.2
+        raise Refused("no-supported-schedule-methods", f"No supported scheduling method: {unreachable}")
     for holds, rule, reason in (
         (draft, "change.draft", "The event is a draft"),
         (not request.send, "change.not-asked", "Scheduling messages were not asked for"),
@@ -159,12 +166,7 @@ def _decide(
     ):
         if holds:
             return (), Verdict(QUIET, rule, reason)
-    policy = context.policy(unit)
     addressed, denied = judge_recipients(unit, context, account, item, change.messages, request.already_sent)
-    unreachable = [a.recipient for a in (*addressed, *denied) if not is_mailable(a.recipient)]
-    if unreachable and request.refuse_unreachable and may(account, "scheduling-send") and policy.scheduling.enable:
-        words = ", ".join(unreachable[:3])
-        raise Refused("no-supported-schedule-methods", f"There is no way to send a scheduling message to {words}")
     now = context.clock.now()
     outside = {normal_address(a.recipient) for a in addressed if not a.local}
     today = unit.sent.outside_today(account.id, f"{now:%Y-%m-%d}")
@@ -221,7 +223,13 @@ def _revoke_links(unit: Unit, context: Context, shown: StoredObject, item: Store
 
 
 def _journal(
-    unit: Unit, context: Context, request: ChangeRequest, item: StoredObject, result: ChangeResult, verdict: Verdict
+    unit: Unit,
+    context: Context,
+    request: ChangeRequest,
+    item: StoredObject,
+    result: ChangeResult,
+    verdict: Verdict,
+    skipped: tuple[Fault, ...],
 ) -> None:
     outcome = "sent" if result.messages else "nothing"
     unit.journal.write(
@@ -233,7 +241,12 @@ def _journal(
             reason=verdict.reason,
             account_id=request.account.id,
             uid=item.uid,
-            facts={"messages": result.messages, "source": request.source, "actor": request.actor},
+            facts={
+                "messages": result.messages,
+                "source": request.source,
+                "actor": request.actor,
+                "skipped": [f"{fault.rule}: {fault.reason}" for fault in skipped[:50]],
+            },
         )
     )
     verb = Verb.QUEUED if result.messages else Verb.SKIPPED

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way out loses nothing and lies about nothing: every reply of the next hop, and a worker killed at each step."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.flows import queue
+from gateway.flows.build_mails import build_due
+from gateway.flows.delivery import deliver_due, xtext
+from tests.support.world import World, event
+
+GUEST = "guest@partner.example"
+
+
+async def built(world: World) -> str:
+    """One invitation in the outbox; its message row's id."""
+    await world.change(event(GUEST))
+    await build_due(world.context, worker="test")
+    (row,) = await world.queue()
+    return row.id
+
+
+async def deliver(world: World, worker: str = "test") -> int:
+    return await deliver_due(world.context, world.relay, worker=worker, chance=lambda: 0.5)
+
+
+async def test_a_temporary_refusal_is_tried_again_and_arrives_once(world: World) -> None:
+    await built(world)
+    world.hop.plan["rcpt"] = ["450 4.2.0 mailbox busy"]
+    await deliver(world)
+    assert (await world.status(GUEST)).schedule_status == "1.0"
+    assert await deliver(world) == 0, "not before its time"
+    world.advance(minutes=2)
+    await deliver(world)
+    assert len(world.sent(GUEST)) == 1
+    assert (await world.status(GUEST)).schedule_status == "1.1"
+
+
+async def test_a_permanent_refusal_marks_the_guest_and_is_told_to_the_organizer_once(world: World) -> None:
+    await built(world)
+    world.hop.fixed[f"rcpt:{GUEST}"] = "550 5.1.1 no such user"
+    await deliver(world)
+    status = await world.status(GUEST)
+    assert status.schedule_status.startswith("5.")  # type: ignore[union-attr]
+    assert "no such user" in (status.status_text or "")
+    await world.work()
+    (notice,) = world.sent("ann@example.org")
+    assert b"guest@partner.example" in notice
+    assert b"Auto-Submitted: auto-generated" in notice
+    for _ in range(3):
+        world.advance(hours=5)
+        await world.work()
+    assert len(world.sent("ann@example.org")) == 1
+
+
+async def test_a_dead_next_hop_is_given_up_after_the_set_time_and_not_before(world: World) -> None:
+    await built(world)
+    world.hop.plan["connect"] = ["421 4.3.2 closed"] * 500
+    started = world.clock.now()
+    states = []
+    while world.clock.now() - started < timedelta(days=4):
+        await deliver(world)
+        states += [row.state for row in await world.queue(finished=True) if row.recipient == GUEST]
+        world.advance(hours=4)
+    assert states[0] == "retry"
+    assert states[-1] == "failed"
+    assert states.index("failed") >= 17, "three days of tries"
+
+
+async def test_a_worker_that_dies_after_building_changes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between building and queueing: the task is still there, and the mail that leaves in the end is one."""
+    await world.change(event(GUEST))
+    original, calls = world.context.store.write, 0
+
+    async def dying(fn):  # type: ignore[no-untyped-def]
+        nonlocal calls
+        calls += 1
+        if calls == 2:  # the first claims, the second queues
+            raise RuntimeError("killed")
+        return await original(fn)
+
+    monkeypatch.setattr(world.context.store, "write", dying)
+    with pytest.raises(RuntimeError):
+        await build_due(world.context, worker="dead")
+    monkeypatch.undo()
+    assert await build_due(world.context, worker="other") == 0, "the lease still holds"
+    world.advance(minutes=6)
+    await world.work()
+    assert len(world.sent(GUEST)) == 1
+
+
+async def test_a_worker_that_dies_after_handing_over_sends_the_same_message_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 5321 §6.1: the second copy has the same Message-ID and the same octets."""
+    await built(world)
+    original, calls = world.context.store.write, 0
+
+    async def dying(fn):  # type: ignore[no-untyped-def]
+        nonlocal calls
+        calls += 1
+        if calls == 2:  # the first claims, the second settles
+            raise RuntimeError("killed")
+        return await original(fn)
+
+    monkeypatch.setattr(world.context.store, "write", dying)
+    with pytest.raises(RuntimeError):
+        await deliver(world, "dead")
+    monkeypatch.undo()
+    world.advance(minutes=6)
+    await deliver(world, "other")
+    first, second = world.sent(GUEST)
+    assert first == second
+    assert (await world.status(GUEST)).schedule_status == "1.1"
+
+
+async def test_two_workers_do_not_take_the_same_mail(world: World) -> None:
+    await built(world)
+    import asyncio
+
+    counts = await asyncio.gather(*(deliver(world, f"w{n}") for n in range(5)))
+    assert sum(counts) == 1
+    assert len(world.sent(GUEST)) == 1
+
+
+async def test_order_is_kept_through_retries(world: World) -> None:
+    """The update waits for the invitation that was put off: message 2 never overtakes message 1."""
+    await built(world)
+    world.hop.plan["rcpt"] = ["450 4.2.0 busy"]
+    await deliver(world)
+    await world.change(event(GUEST, start="20260607T150000"))
+    await build_due(world.context, worker="test")
+    assert await deliver(world) == 0
+    world.advance(minutes=2)
+    await deliver(world)
+    await deliver(world)
+    subjects = [data.partition(b"Subject: ")[2][:7] for data in world.sent(GUEST)]
+    assert subjects == [b"Invitat", b"Updated"]
+
+
+async def test_a_built_invitation_that_never_left_is_replaced(world: World) -> None:
+    await built(world)
+    await world.change(event(GUEST, start="20260607T150000"))
+    await world.work()
+    assert len(world.sent(GUEST)) == 1
+    assert b"150000" in __import__("base64").b64decode(
+        world.sent(GUEST)[0].partition(b"component=VEVENT")[2].partition(b"\r\n\r\n")[2].partition(b"--=_")[0]
+    )
+
+
+async def test_hold_release_drop(world: World) -> None:
+    message_id = await built(world)
+    await queue.hold(world.context, message_id)
+    assert await deliver(world) == 0
+    await queue.release(world.context, message_id)
+    assert await deliver(world) == 1
+    await world.change(event(GUEST, start="20260607T150000"))
+    await build_due(world.context, worker="test")
+    (row,) = await world.queue()
+    await queue.drop(world.context, row.id)
+    assert await deliver(world) == 0
+    assert len(world.sent(GUEST)) == 1
+
+
+async def test_the_envelope_asks_for_reports_that_find_their_way_back(world: World) -> None:
+    await built(world)
+    await deliver(world)
+    (taken,) = world.hop.taken
+    assert "calendar-bounce+" in taken.mail
+    assert "RET=HDRS" in taken.mail
+    assert "ENVID=" in taken.mail
+    assert "NOTIFY=FAILURE,DELAY" in taken.rcpts[0]
+    assert f"ORCPT=rfc822;{GUEST}" in taken.rcpts[0]
+
+
+def test_xtext() -> None:
+    assert xtext("a+b=c d@x.example") == "a+2Bb+3Dc+20d@x.example"
