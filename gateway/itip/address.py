@@ -7,6 +7,7 @@ for keys only; what is sent keeps the calendar's own spelling, because Outlook a
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 _SCHEME = re.compile(r"\s*mailto:", re.IGNORECASE)
@@ -33,6 +34,16 @@ def normal_address(text: str) -> str:
     >>> normal_address("MailTo:Jane.Doe@EXAMPLE.org.")
     'jane.doe@example.org'
     """
+    return _known_normal(text) if len(text) <= 400 else _normal(text)
+
+
+@lru_cache(maxsize=8192)
+def _known_normal(text: str) -> str:
+    """The same people are compared over and over."""
+    return _normal(text)
+
+
+def _normal(text: str) -> str:
     address = plain_address(text)
     if address[:1] == "<" and address[-1:] == ">":
         address = address[1:-1].strip()

@@ -10,7 +10,7 @@ import re
 from gateway.itip.address import build_mailto, is_mailable, normal_address, plain_address
 from gateway.itip.answering import current_state
 from gateway.itip.draft import Draft
-from gateway.itip.identity import attendee_line, delegates_of, same_person
+from gateway.itip.identity import attendee_line, delegates_of
 from gateway.itip.incoming import (
     Arrival,
     Finding,
@@ -142,10 +142,16 @@ class Answer:
         delegates = self._delegates(stored)
         new = new.with_param("DELEGATED-TO", *(build_mailto(each) for each in delegates))
         new = with_answered_stamp(new, self.stamp) if own_stamp else without_answered_stamp(new)
-        if self.draft.component(key) is None:
-            part = part.map_props(lambda each: without_answered_stamp(each) if each.name == "ATTENDEE" else each)
+        derived = self.draft.component(key) is None
+
+        def line(each: Prop) -> Prop:
+            if each is stored:
+                return new
+            return without_answered_stamp(each) if derived and each.name == "ATTENDEE" else each
+
+        part = part.map_props(line)
+        if derived:
             part = _with_range(part, self.component)
-        part = part.map_props(lambda each: new if each.name == "ATTENDEE" and same_person(each, stored) else each)
         self.draft.put(key, part.adding(*self._new_delegates(part, stored, delegates)))
 
     def _follow(self, key: InstanceKey, before: str) -> None:

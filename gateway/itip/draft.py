@@ -24,6 +24,7 @@ class Draft:
         self._zones = self._object.zones
         self._series = self._object.series
         self._their_zones: dict[str, Component] = {}
+        self._implied: dict[InstanceKey, Component | None] = {}
 
     @property
     def object(self) -> SchedulingObject:
@@ -59,6 +60,11 @@ class Draft:
 
     def implied(self, key: InstanceKey) -> Component | None:
         """Return the instance as the present master means it, None where there is no such instance."""
+        if key not in self._implied:
+            self._implied[key] = self._find_implied(key)
+        return self._implied[key]
+
+    def _find_implied(self, key: InstanceKey) -> Component | None:
         if self.master is None or not self._series.exists(key):
             return None
         try:
@@ -118,6 +124,7 @@ class Draft:
             ours = (zone for zone in self._object.calendar.children("VTIMEZONE") if not self._is_replaced(zone))
             self._zones = Zones(Component("VCALENDAR", (*self._their_zones.values(), *ours, *self._parts.values())))
         self._series = Series(self.master, self.overrides.values(), self._zones)
+        self._implied = {}
 
     def _is_replaced(self, zone: Component) -> bool:
         return (zone.text("TZID") or "") in self._their_zones

@@ -28,7 +28,7 @@ _KNOWN_SERVICES = (("insideicloud.icloud.com", "imip.me.com"),)  # interop Q56
 
 def is_line_of(line: Prop, people: frozenset[str]) -> bool:
     """Tell whether an ORGANIZER or ATTENDEE line is one of these persons' (normal addresses)."""
-    return normal_address(line.value) in people or read_party(line).address in people
+    return read_party(line).address in people or normal_address(line.value) in people
 
 
 def same_person(first: Prop, second: Prop) -> bool:

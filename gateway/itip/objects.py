@@ -73,7 +73,8 @@ class Party:
 
 def read_party(prop: Prop) -> Party:
     """Read an ORGANIZER or ATTENDEE line. EMAIL counts only where the calendar address is useless (RFC 7986 §6.2)."""
-    return Party(prop, normal_address(_usable(prop)))
+    plainly = prop.value[:7].lower() == "mailto:"
+    return Party(prop, normal_address(prop.value if plainly else _usable(prop)))
 
 
 def _usable(prop: Prop) -> str:

@@ -51,6 +51,9 @@ _INSIDE = ("VALARM", "PARTICIPANT", "VLOCATION", "VRESOURCE")  # RFC 9073 §7
 _MAX_INLINE_ATTACH = 64 * 1024
 #: Parameters of one server's book-keeping that must never travel (RFC 6638 §7), and our own, which nobody may plant.
 _LEAKED = re.compile(r"SCHEDULE-(?:AGENT|STATUS|FORCE-SEND)|RECEIVED-(?:SEQUENCE|DTSTAMP)|X-IMIP-GATEWAY-", re.I)
+#: Without one of these in its parameters the line of a person is sound; most are, and there may be thousands.
+_SUSPECT = ("SCHEDULE-", "RECEIVED-", "X-IMIP-GATEWAY-", ",", "_")
+_SOUND_STAMP = re.compile(r"\d{8}T\d{6}Z")
 _MIDNIGHT_UNTIL = re.compile(r"(UNTIL=)(\d{8})T000000Z", re.I)
 
 
@@ -69,6 +72,8 @@ def _role_with_underscore(line: Prop) -> Prop:
 
 
 def _stamp_without_zone(line: Prop) -> Prop:
+    if _SOUND_STAMP.fullmatch(line.value):
+        return line
     try:
         moment = parse_moment(line.without_params("TZID"))
     except Refused:
@@ -249,7 +254,7 @@ def _mend_component(component: Component, repairs: dict[str, None]) -> Component
     for item in component.items:
         mended: Prop | Component | None = item
         quirks = _BY_LINE.get(item.name) if isinstance(item, Prop) else None
-        if quirks is not None and isinstance(item, Prop):
+        if quirks is not None and isinstance(item, Prop) and not _is_sound_person(item):
             mended = _mend_line(item, quirks, repairs)
             changed = changed or mended is not item
         if mended is not None:
@@ -262,6 +267,10 @@ def _mend_component(component: Component, repairs: dict[str, None]) -> Component
             repairs[quirk.name] = None
             component = better
     return component
+
+
+def _is_sound_person(line: Prop) -> bool:
+    return line.name in ("ATTENDEE", "ORGANIZER") and not line.may_have_param(*_SUSPECT)
 
 
 def _mend_line(line: Prop, quirks: tuple[LineQuirk, ...], repairs: dict[str, None]) -> Prop | None:

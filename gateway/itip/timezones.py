@@ -49,10 +49,9 @@ class Zones:
 
     def zone(self, tzid: str) -> Zone:
         """Return the zone of a TZID. Unknown ones are UTC and carry a complaint."""
-        tzid = _plain_tzid(tzid)
         found = self._known.get(tzid)
         if found is None:
-            found = self._known[tzid] = self._resolve(tzid)
+            found = self._known[tzid] = self._resolve(_plain_tzid(tzid))
         return found
 
     def component(self, tzid: str) -> Component | None:
@@ -117,6 +116,16 @@ def instant(wall: datetime, where: tzinfo) -> datetime:
     """Return the instant of a wall time; in a gap the offset before it, of two the first (RFC 5545 §3.3.5)."""
     if where is UTC:
         return wall.replace(tzinfo=UTC)
+    return _known_instant(wall, where) if isinstance(where, ZoneInfo) else _instant(wall, where)
+
+
+@lru_cache(maxsize=4096)
+def _known_instant(wall: datetime, where: ZoneInfo) -> datetime:
+    """A decision asks for the same few instants again and again; only real zones are remembered."""
+    return _instant(wall, where)
+
+
+def _instant(wall: datetime, where: tzinfo) -> datetime:
     try:  # fold=0 means exactly that for zoneinfo (PEP 495)
         return (wall - (where.utcoffset(wall.replace(tzinfo=where)) or timedelta(0))).replace(tzinfo=UTC)
     except OverflowError:
@@ -153,8 +162,8 @@ def used_tzids(component: Component) -> tuple[str, ...]:
         if isinstance(item, Component):
             if item.name != "VTIMEZONE":
                 found.update(dict.fromkeys(used_tzids(item)))
-        elif isinstance(item, Prop) and (tzid := item.param("TZID")) and item.value[-1:] != "Z":
-            found[tzid] = None
+        elif isinstance(item, Prop) and item.may_have_param("TZID") and item.value[-1:] != "Z":
+            found.update(dict.fromkeys(item.param_values("TZID")[:1]))
     return tuple(found)
 
 

@@ -9,12 +9,13 @@ Nodes are immutable: an edit returns a new node and shares everything that did n
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.errors import Refused
 
 _FOLD = re.compile(r"\r?\n[ \t]|\r[ \t]")
-_LINE = re.compile(r"(?P<name>[A-Za-z0-9-]+)(?P<params>(?:;(?:\"[^\"]*\"|[^\":])*)?):(?P<value>.*)", re.DOTALL)
-_LINE_ENDS = re.compile(r"\r\n|\n|\r")
+_RAW_LINE = re.compile(r"[^\r\n]+(?:(?:\r\n?|\n)[ \t][^\r\n]*)*")
+_LINE = re.compile(r"([A-Za-z0-9-]+)((?:;[^\":]*(?:\"[^\"]*\"[^\":]*)*)?):(.*)", re.DOTALL)
 _CARET = re.compile(r"\^([n^'])")
 _CARET_MEANING = {"n": "\n", "^": "^", "'": '"'}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -54,8 +55,17 @@ class Prop:
     def params(self) -> Params:
         """Parameters in order: names in capitals, values unquoted and caret-decoded (RFC 6868)."""
         if self._params is None:
-            self._params = _parse_params(self._params_text or "")
+            text = self._params_text or ""
+            self._params = _known_params(text) if len(text) <= 400 else _parse_params(text)
         return self._params
+
+    def may_have_param(self, *words: str) -> bool:
+        """Whether one of these words (in capitals) may stand in the parameters: quick, may err towards yes."""
+        text = self._params_text
+        if text is None:
+            return bool(self._params)
+        text = text.upper()
+        return any(word in text for word in words)
 
     def param(self, name: str) -> str | None:
         """Return the first value of a parameter, or None."""
@@ -208,10 +218,8 @@ def parse_tree(data: bytes | str, limits: TreeLimits = DEFAULT_LIMITS) -> Compon
     root = Component("", ())
     stack: list[tuple[str, list[Prop | Component]]] = []
     count = 0
-    for raw in _raw_lines(text):
-        line = _unfolded(raw)
-        if not line:
-            continue
+    for raw in _RAW_LINE.findall(text):  # each line keeps its own folds; empty ones are no lines
+        line = raw if "\n" not in raw and "\r" not in raw else _unfolded(raw)
         head = line[:6].upper()
         if head == "BEGIN:":
             name = line[6:].strip().upper()
@@ -244,8 +252,10 @@ def build_tree(component: Component) -> str:
 
 def fold(line: str) -> str:
     """Fold one content line at 75 octets, never inside a character (RFC 5545 §3.1)."""
-    if len(line) <= 75 and line.isascii():
-        return line
+    if line.isascii():
+        if len(line) <= 75:
+            return line
+        return "\r\n ".join((line[:75], *(line[at : at + 74] for at in range(75, len(line), 74))))
     pieces: list[str] = []
     piece: list[str] = []
     room = 75
@@ -298,35 +308,10 @@ def _decode(data: bytes | str, limits: TreeLimits) -> str:
     return text.removeprefix("\ufeff")
 
 
-def _raw_lines(text: str) -> Iterator[str]:
-    """Split at line ends that are not folds; each raw line keeps its own folds."""
-    pending: str | None = None
-    end = ""
-    position = 0
-    for match in _LINE_ENDS.finditer(text):
-        line, next_end = text[position : match.start()], match.group()
-        position = match.end()
-        if pending is not None and line[:1] in (" ", "\t") and line:
-            pending += end + line
-        else:
-            if pending is not None:
-                yield pending
-            pending = line
-        end = next_end
-    last = text[position:]
-    if pending is not None and last[:1] in (" ", "\t") and last:
-        pending += end + last
-        last = ""
-    if pending is not None:
-        yield pending
-    if last:
-        yield last
-
-
 def _unfolded(raw: str) -> str:
-    if "\n" not in raw and "\r" not in raw:
-        return raw
-    line = _FOLD.sub("", raw)
+    line = raw.replace("\r\n ", "")
+    if "\n" in line or "\r" in line:
+        line = _FOLD.sub("", raw)
     if not line.isascii():  # a fold may have cut a UTF-8 sequence in two
         line = line.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
     return line
@@ -336,7 +321,8 @@ def _parse_line(line: str, raw: str) -> Prop:
     match = _LINE.fullmatch(line)
     if match is None:  # kept as it is, invisible to every reader
         return Prop("", line, raw=raw)
-    return Prop(match["name"].upper(), match["value"], raw=raw, params_text=match["params"])
+    name, params, value = match.groups()
+    return Prop(name.upper(), value, raw=raw, params_text=params)
 
 
 def _parse_params(text: str) -> Params:
@@ -347,6 +333,12 @@ def _parse_params(text: str) -> Params:
             read = tuple(_parse_param_value(value) for value in _split_outside_quotes(values, ",")) if equals else ("",)
             params.append((name.strip().upper(), read))
     return tuple(params)
+
+
+@lru_cache(maxsize=4096)
+def _known_params(text: str) -> Params:
+    """Few parameter texts are told over and over: `;TZID=Europe/Rome`, the same guest in every message."""
+    return _parse_params(text)
 
 
 def _parse_param_value(value: str) -> str:

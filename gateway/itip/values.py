@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from gateway.errors import Refused
 from gateway.itip.tree import Prop
@@ -99,9 +100,17 @@ def parse_moment_text(text: str, tzid: str = "") -> Moment:
     Raises:
         Refused: `bad-value`.
     """
+    if len(text) > 40:
+        raise Refused("bad-value", f"{text[:40]!r} is not a date or time")
+    return _known_moment(text, tzid)
+
+
+@lru_cache(maxsize=4096)
+def _known_moment(text: str, tzid: str) -> Moment:
+    """A decision reads the same few moments again and again."""
     found = _MOMENT.fullmatch(text.strip())
     if found is None:
-        raise Refused("bad-value", f"{text[:40]!r} is not a date or time")
+        raise Refused("bad-value", f"{text!r} is not a date or time")
     year, month, day, hour, minute, second, zone = found.groups()
     try:
         if hour is None:
@@ -113,7 +122,7 @@ def parse_moment_text(text: str, tzid: str = "") -> Moment:
             return Moment(wall, Kind.ZONED, tzid) if tzid else Moment(wall, Kind.FLOATING)
         return Moment(wall if zone in "Zz" else wall - parse_offset(zone), Kind.UTC)
     except (ValueError, OverflowError):
-        raise Refused("bad-value", f"{text[:40]!r} is not a date or time") from None
+        raise Refused("bad-value", f"{text!r} is not a date or time") from None
 
 
 def build_moment(moment: Moment) -> str:
