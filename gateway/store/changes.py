@@ -56,7 +56,7 @@ class Changes:
         """Return the count of each kind that ever changed."""
         table = schema.changes.c
         query = sa.select(table.type, sa.func.max(table.updated)).where(table.account_id == account_id)
-        return {Kind(kind): count for kind, count in self._connection.execute(query.group_by(table.type)).tuples()}
+        return {Kind(row[0]): row[1] for row in self._connection.execute(query.group_by(table.type))}
 
     def created(
         self, account_id: str, kind: Kind, item_id: str, *, parent: str | None = None, name: str | None = None

@@ -16,6 +16,7 @@ from gateway.store.links import Links
 from gateway.store.notifications import Notifications
 from gateway.store.objects import Objects
 from gateway.store.outbox import Outbox
+from gateway.store.outlines import Outlines
 from gateway.store.sent import SentMails
 from gateway.store.settings import RuntimeSettings
 from gateway.store.tasks import Tasks
@@ -42,6 +43,10 @@ class Unit:
     @cached_property
     def objects(self) -> Objects:
         return Objects(self.connection, self.changes)
+
+    @cached_property
+    def outlines(self) -> Outlines:
+        return Outlines(self.connection)
 
     @cached_property
     def notifications(self) -> Notifications:

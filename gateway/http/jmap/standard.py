@@ -291,14 +291,27 @@ def paged(ids: Sequence[str], paging: Paging, most: int) -> Json:
     return {**page, "total": len(ids)} if paging.total else page
 
 
-def query_changes(since: int, now: str, ids: Sequence[str], changed: Sequence[str], account_id: str) -> Json:
-    """Return a /queryChanges response: every changed id leaves, and comes back where it stands now (RFC 8620 §5.6)."""
-    touched = set(changed)
-    added = [{"id": item_id, "index": at} for at, item_id in enumerate(ids) if item_id in touched]
-    return {
-        "accountId": account_id,
+def changes_of_query(
+    unit: Unit, view: View, kind: Kind, since: int, ids: Sequence[str], most: int | None, *, total: bool
+) -> Json:
+    """Return a /queryChanges response for a query whose present results are `ids` (RFC 8620 §5.6).
+
+    Every changed id leaves, and comes back where it stands now.
+
+    Raises:
+        MethodError: `cannotCalculateChanges` or `tooManyChanges`.
+    """
+    if since > unit.changes.state(view.log, kind):
+        raise MethodError("cannotCalculateChanges", "This state is not known here")
+    found = unit.changes.since(view.log, kind, since, _MAX_CHANGES)
+    touched = {*found.created, *found.updated, *found.destroyed}
+    if found.has_more or (most is not None and len(touched) > most):
+        raise MethodError("tooManyChanges")
+    said = {
+        "accountId": view.account.id,
         "oldQueryState": str(since),
-        "newQueryState": now,
+        "newQueryState": str(found.new_state),
         "removed": sorted(touched),
-        "added": added,
+        "added": [{"id": item_id, "index": at} for at, item_id in enumerate(ids) if item_id in touched],
     }
+    return {**said, "total": len(ids)} if total else said

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One event as one caller sees it: the shared object, what the caller keeps about it, and what is not theirs to see.
+
+An occurrence has an id of its own, made of the object's and its key (`evt…_20260614T120000`); such ids are computed,
+never stored, and never reported as changed (JMAP Calendars §5).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from gateway.errors import Refused
+from gateway.http.jmap.view import View
+from gateway.itip.address import normal_address
+from gateway.itip.timezones import instant
+from gateway.itip.tree import parse_tree
+from gateway.jscalendar.convert import from_ical
+from gateway.jscalendar.occurrences import holds_instance
+from gateway.jscalendar.overrides import build_instance, is_excluded
+from gateway.jscalendar.patch import apply_patch
+from gateway.jscalendar.values import (
+    InvalidProperty,
+    Json,
+    JsonMap,
+    add_duration,
+    parse_json_duration,
+    parse_local,
+    utc_text,
+)
+from gateway.store.objects import AttendeeStatus, StoredObject
+from gateway.store.unit import Unit
+
+#: What each user of a shared event keeps for themself (JMAP Calendars §5.3).
+PERSONAL = frozenset({"keywords", "color", "freeBusyStatus", "useDefaultAlerts", "alerts"})
+#: Members of a participant that tell how our mail and their answer went; shown, never stored with the event.
+TOLD = ("scheduleStatus", "scheduleSequence", "scheduleUpdated", "participationComment")
+#: All that is shown of somebody else's private event (JMAP Calendars §5.4).
+_WHEN = frozenset(
+    {
+        "@type", "id", "baseEventId", "uid", "calendarIds", "isDraft", "isOrigin", "start", "duration", "timeZone",
+        "endTimeZone", "showWithoutTime", "freeBusyStatus", "privacy", "status", "recurrenceRule",
+        "recurrenceOverrides", "recurrenceId", "recurrenceIdTimeZone", "sequence", "created", "updated",
+        "useDefaultAlerts", "alerts", "color", "keywords",
+    }
+)  # fmt: skip
+_WHEN_OVERRIDDEN = frozenset({"excluded", "start", "duration", "timeZone", "freeBusyStatus", "status"})
+_KEY = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """A stored event with everything that shows it."""
+
+    item: StoredObject
+    calendar_ids: tuple[str, ...]
+    overlay: Mapping[str, Any]
+    statuses: tuple[AttendeeStatus, ...]
+
+
+def occurrence_id(object_id: str, key: str) -> str:
+    """Return the id of an occurrence; the object's own where it does not recur."""
+    return f"{object_id}_{key.replace('-', '').replace(':', '')}" if key else object_id
+
+
+def split_id(event_id: str) -> tuple[str, str | None]:
+    """Return object id and key of an event's id; None where it names no occurrence."""
+    object_id, _, digits = event_id.partition("_")
+    match = _KEY.match(digits)
+    if match is None:
+        return event_id, None
+    year, month, day, hour, minute, second = match.groups()
+    return object_id, f"{year}-{month}-{day}T{hour}:{minute}:{second}"
+
+
+def load_records(unit: Unit, view: View, object_ids: Sequence[str]) -> dict[str, EventRecord]:
+    """Return the events among these that the caller may see, in their order."""
+    wanted = list(dict.fromkeys(object_ids))
+    items = {i: each for i, each in unit.objects.get_many(wanted).items() if each.account_id == view.account.id}
+    places = unit.outlines.calendars_of(list(items))
+    found: dict[str, EventRecord] = {}
+    for object_id in wanted:
+        item = items.get(object_id)
+        if item is None or item.kind != "VEVENT":
+            continue
+        calendar_ids = places.get(object_id, ())
+        if not view.is_own:
+            calendar_ids = tuple(calendar_id for calendar_id in calendar_ids if calendar_id in view.calendars)
+            if not view.may_any("mayReadItems", calendar_ids) or stored_event(item).get("privacy") == "secret":
+                continue
+        overlay = unit.objects.overlay(object_id, view.caller.id)
+        found[object_id] = EventRecord(item, calendar_ids, overlay, unit.objects.statuses(object_id))
+    return found
+
+
+def stored_event(item: StoredObject) -> Json:
+    """Return what an object says as an Event, without the account's members. Not to be changed in place."""
+    return _parsed(item.etag, item.ical)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(etag: str, ical: str) -> Json:
+    try:
+        return from_ical(parse_tree(ical))
+    except Refused:
+        return {"@type": "Event"}
+
+
+def show_event(record: EventRecord, view: View) -> Json:
+    """Return the whole event as the caller sees it."""
+    item = record.item
+    event = dict(stored_event(item))
+    if not view.is_own:
+        event = _as_sharee(event, record.overlay)
+    event["useDefaultAlerts"] = record.overlay.get("useDefaultAlerts") is True
+    event.update(
+        id=item.id,
+        calendarIds=dict.fromkeys(record.calendar_ids, True),
+        isDraft=item.is_draft,
+        isOrigin=item.is_origin,
+    )
+    if event.get("participants"):
+        event["participants"] = _with_answers(event["participants"], record.statuses)
+        if event.get("hideAttendees") and not _is_owner(event, view):
+            event["participants"] = reduced(event["participants"], view)
+    if not view.is_own and event.get("privacy") == "private" and not _is_participant(event, view):
+        return _only_when(event)
+    return event
+
+
+def show_occurrence(record: EventRecord, view: View, key: str) -> Json | None:
+    """Return one occurrence as an event of its own, or None where the series does not have it."""
+    event = show_event(record, view)
+    override: Json = (event.get("recurrenceOverrides") or {}).get(key, {})
+    if is_excluded(override) or not holds_instance(parse_tree(record.item.ical), key):
+        return None
+    instance = build_instance(event, key, override)
+    if isinstance(instance, InvalidProperty):
+        return None
+    return {**instance, "id": occurrence_id(record.item.id, key), "baseEventId": record.item.id}
+
+
+def reduced(people: JsonMap, view: View) -> Json:
+    """Return owners and the caller only."""
+    return {
+        key: person
+        for key, person in people.items()
+        if (person.get("roles") or {}).get("owner")
+        or normal_address(person.get("calendarAddress", "")) in view.addresses
+    }
+
+
+def utc_span(event: JsonMap, floating: tzinfo) -> Json:
+    """Return utcStart and utcEnd of an event (JMAP Calendars §5.1)."""
+    start = parse_local(event.get("start"))
+    if start is None:
+        return {}
+    zone = zone_of(event, floating)
+    length = parse_json_duration(event.get("duration", "PT0S"))
+    try:
+        end = add_duration(start, length, zone) if length is not None else start
+        return {"utcStart": utc_text(instant(start, zone)), "utcEnd": utc_text(instant(end, zone))}
+    except OverflowError:
+        return {}
+
+
+def zone_of(event: JsonMap, floating: tzinfo) -> tzinfo:
+    """Return the zone of an event's wall times; floating ones are read in the zone given."""
+    name = event.get("timeZone")
+    return floating if name is None else UTC if name == "Etc/UTC" else ZoneInfo(name)
+
+
+def trimmed_overrides(event: Json, after: datetime | None, before: datetime | None) -> Json:
+    """Leave out overrides of instances outside a window (recurrenceOverridesBefore, recurrenceOverridesAfter)."""
+    overrides = event.get("recurrenceOverrides")
+    if not overrides or (after is None and before is None):
+        return event
+    kept = {}
+    for key, patch in overrides.items():
+        wall = parse_local(key)
+        at = instant(wall, zone_of(event, UTC)) if wall is not None else None
+        if at is not None and (after is None or at >= after) and (before is None or at < before):
+            kept[key] = patch
+    return {**event, "recurrenceOverrides": kept}
+
+
+def _as_sharee(event: Json, overlay: Mapping[str, Any]) -> Json:
+    """Take the owner's personal members out and put the caller's own in."""
+    shown = {name: value for name, value in event.items() if name not in PERSONAL}
+    shown.update({name: value for name, value in overlay.items() if name in PERSONAL})
+    own: JsonMap = overlay.get("recurrenceOverrides") or {}
+    overrides: Json = {}
+    for key, patch in (event.get("recurrenceOverrides") or {}).items():
+        overrides[key] = {pointer: v for pointer, v in patch.items() if pointer.partition("/")[0] not in PERSONAL}
+    for key, patch in own.items():
+        if not is_excluded(overrides.get(key, {})):
+            overrides[key] = {**overrides.get(key, {}), **patch}
+    return {**shown, "recurrenceOverrides": overrides} if overrides else shown
+
+
+def _with_answers(people: JsonMap, statuses: Sequence[AttendeeStatus]) -> Json:
+    """Add to each participant how far our message came and which answer was applied last."""
+    told = {status.address: status for status in statuses if not status.recurrence_id}
+    shown: Json = {}
+    for key, person in people.items():
+        status = told.get(normal_address(person.get("calendarAddress", "")))
+        shown[key] = person if status is None else {**person, **_answer(status)}
+    return shown
+
+
+def _answer(status: AttendeeStatus) -> Json:
+    said: Json = {}
+    if status.schedule_status:
+        said["scheduleStatus"] = [status.schedule_status]
+    if status.sequence is not None:
+        said["scheduleSequence"] = status.sequence
+    if status.dtstamp is not None:
+        said["scheduleUpdated"] = utc_text(status.dtstamp)
+    if status.comment:
+        said["participationComment"] = status.comment
+    return said
+
+
+def _is_owner(event: JsonMap, view: View) -> bool:
+    if normal_address(event.get("organizerCalendarAddress") or "") in view.addresses:
+        return True
+    return any(
+        (person.get("roles") or {}).get("owner") and normal_address(person.get("calendarAddress", "")) in view.addresses
+        for person in event["participants"].values()
+    )
+
+
+def _is_participant(event: JsonMap, view: View) -> bool:
+    people = (event.get("participants") or {}).values()
+    return any(normal_address(person.get("calendarAddress", "")) in view.addresses for person in people)
+
+
+def _only_when(event: Json) -> Json:
+    shown = {name: value for name, value in event.items() if name in _WHEN}
+    overrides = {
+        key: {pointer: value for pointer, value in patch.items() if pointer in _WHEN_OVERRIDDEN}
+        for key, patch in (event.get("recurrenceOverrides") or {}).items()
+    }
+    return {**shown, "recurrenceOverrides": overrides} if overrides else shown
+
+
+__all__ = ["PERSONAL", "TOLD", "EventRecord", "apply_patch", "load_records", "show_event", "show_occurrence"]

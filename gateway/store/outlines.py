@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a query looks at before it reads any event: the searched columns alone, narrowed as far as SQL can."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from gateway.store import schema
+from gateway.store.rows import records
+
+_LIKE = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\"})
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The searched columns of an object."""
+
+    id: str
+    uid: str
+    instance: str
+    kind: str
+    is_recurring: bool
+    starts_at: datetime | None
+    ends_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What every result must have. `words` are plain texts that must all stand somewhere in the calendar text."""
+
+    calendar_ids: tuple[str, ...]
+    after_at: datetime | None = None
+    before_at: datetime | None = None
+    uid: str | None = None
+    words: tuple[str, ...] = ()
+
+
+class Outlines:
+    """The index side of the objects."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def find(self, account_id: str, narrowing: Narrowing) -> tuple[Outline, ...]:
+        """Return the outlines of events that may match, by start."""
+        table = schema.objects.c
+        inside = sa.select(schema.object_calendars.c.object_id).where(
+            schema.object_calendars.c.calendar_id.in_(narrowing.calendar_ids)
+        )
+        query = sa.select(*(schema.objects.c[name] for name in Outline.__slots__))
+        query = query.where(table.account_id == account_id, table.kind == "VEVENT", table.id.in_(inside))
+        if narrowing.after_at is not None:
+            query = query.where(sa.or_(table.ends_at.is_(None), table.ends_at >= narrowing.after_at))
+        if narrowing.before_at is not None:
+            query = query.where(sa.or_(table.starts_at.is_(None), table.starts_at < narrowing.before_at))
+        if narrowing.uid is not None:
+            query = query.where(table.uid == narrowing.uid)
+        for word in narrowing.words:
+            unfolded = sa.func.replace(table.ical, "\r\n ", "")  # a fold may stand inside a word
+            query = query.where(unfolded.ilike(f"%{word.translate(_LIKE)}%", escape="\\"))
+        return records(Outline, self._connection.execute(query.order_by(table.starts_at, table.uid, table.id)))
+
+    def calendars_of(self, object_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return in which calendars objects are."""
+        table = schema.object_calendars.c
+        found: dict[str, tuple[str, ...]] = {}
+        for chunk in _chunks(object_ids):
+            query = sa.select(table.object_id, table.calendar_id).where(table.object_id.in_(chunk))
+            for object_id, calendar_id in self._connection.execute(query.order_by(table.calendar_id)):
+                found[object_id] = (*found.get(object_id, ()), calendar_id)
+        return found
+
+
+def _chunks(items: Sequence[str]) -> Iterable[list[str]]:
+    return (list(items[at : at + _CHUNK]) for at in range(0, len(items), _CHUNK))
