@@ -21,7 +21,6 @@ from gateway.itip.tree import parse_tree
 from gateway.jscalendar.convert import from_ical
 from gateway.jscalendar.occurrences import holds_instance
 from gateway.jscalendar.overrides import build_instance, is_excluded
-from gateway.jscalendar.patch import apply_patch
 from gateway.jscalendar.values import (
     InvalidProperty,
     Json,
@@ -109,8 +108,8 @@ def _parsed(etag: str, ical: str) -> Json:
         return {"@type": "Event"}
 
 
-def show_event(record: EventRecord, view: View) -> Json:
-    """Return the whole event as the caller sees it."""
+def show_event(record: EventRecord, view: View, *, whole: bool = False) -> Json:
+    """Return the event as the caller sees it; `whole` keeps what is hidden from them, for us to edit."""
     item = record.item
     event = dict(stored_event(item))
     if not view.is_own:
@@ -124,16 +123,16 @@ def show_event(record: EventRecord, view: View) -> Json:
     )
     if event.get("participants"):
         event["participants"] = _with_answers(event["participants"], record.statuses)
-        if event.get("hideAttendees") and not _is_owner(event, view):
+        if event.get("hideAttendees") and not whole and not _is_owner(event, view):
             event["participants"] = reduced(event["participants"], view)
-    if not view.is_own and event.get("privacy") == "private" and not _is_participant(event, view):
+    if not (view.is_own or whole) and event.get("privacy") == "private" and not _is_participant(event, view):
         return _only_when(event)
     return event
 
 
-def show_occurrence(record: EventRecord, view: View, key: str) -> Json | None:
+def show_occurrence(record: EventRecord, view: View, key: str, *, whole: bool = False) -> Json | None:
     """Return one occurrence as an event of its own, or None where the series does not have it."""
-    event = show_event(record, view)
+    event = show_event(record, view, whole=whole)
     override: Json = (event.get("recurrenceOverrides") or {}).get(key, {})
     if is_excluded(override) or not holds_instance(parse_tree(record.item.ical), key):
         return None
@@ -245,6 +244,3 @@ def _only_when(event: Json) -> Json:
         for key, patch in (event.get("recurrenceOverrides") or {}).items()
     }
     return {**shown, "recurrenceOverrides": overrides} if overrides else shown
-
-
-__all__ = ["PERSONAL", "TOLD", "EventRecord", "apply_patch", "load_records", "show_event", "show_occurrence"]

@@ -3,8 +3,19 @@
 
 from gateway.flows.context import Context
 from gateway.http.jmap.core import MethodEntry
+from gateway.http.jmap.methods import (
+    calendars,
+    event_query,
+    event_set,
+    events,
+    identities,
+    notifications,
+    principals,
+)
+
+_MODULES = (calendars, events, event_query, event_set, identities, notifications, principals)
 
 
 def build_methods(context: Context) -> dict[str, MethodEntry]:
     """Return the table of methods."""
-    return {}
+    return {name: entry for module in _MODULES for name, entry in module.methods(context).items()}

@@ -14,7 +14,7 @@ from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import SetFailure, invalid_properties
 from gateway.http.jmap.event_changes import destroy_object
 from gateway.http.jmap.session import CALENDARS
-from gateway.http.jmap.standard import Getting, Setting, SetResult, get_changes, get_objects, set_objects
+from gateway.http.jmap.standard import Getting, SetResult, Setting, get_changes, get_objects, set_objects
 from gateway.http.jmap.view import RIGHTS, View
 from gateway.jscalendar import schema
 from gateway.jscalendar.patch import apply_patch, same_json

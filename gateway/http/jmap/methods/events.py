@@ -3,7 +3,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.errors import Refused
@@ -28,6 +27,7 @@ from gateway.jscalendar.convert import events_from_ical
 from gateway.jscalendar.schema import is_zone
 from gateway.jscalendar.values import Json
 from gateway.store.changes import Kind
+from gateway.store.outlines import Narrowing
 from gateway.store.unit import Unit
 
 #: Shown only when asked for by name (JMAP Calendars §5.1).
@@ -138,10 +138,8 @@ def _all_ids(unit: Unit, view: View, limit: int) -> list[str]:
     return ids
 
 
-def all_visible(view: View) -> Any:
+def all_visible(view: View) -> Narrowing:
     """Return the narrowing to the calendars that a caller may read."""
-    from gateway.store.outlines import Narrowing
-
     return Narrowing(tuple(i for i in view.calendars if view.may("mayReadItems", i)))
 
 

@@ -13,7 +13,7 @@ from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import SetFailure, invalid_properties
 from gateway.http.jmap.session import CALENDARS
-from gateway.http.jmap.standard import Getting, Setting, SetResult, get_changes, get_objects, set_objects
+from gateway.http.jmap.standard import Getting, SetResult, Setting, get_changes, get_objects, set_objects
 from gateway.http.jmap.view import View
 from gateway.itip.address import normal_address
 from gateway.jscalendar import schema
