@@ -65,19 +65,21 @@ def plan_account(unit: Unit, context: Context, account: Account) -> int:
     return len(items)
 
 
-def plan_for(
-    unit: Unit, context: Context, item: StoredObject, account: Account, *, now: datetime | None = None
-) -> None:
+def plan_for(unit: Unit, context: Context, item: StoredObject, account: Account) -> None:
     """Plan the alarms that one person has in an object. What is due and not yet settled stays as it is."""
+    plan_reader(unit, context, item, account, read_reader(unit, item, account), now=context.clock.now())
+
+
+def plan_reader(
+    unit: Unit, context: Context, item: StoredObject, account: Account, reader: Reader | None, *, now: datetime
+) -> None:
+    """Plan what a reader's alarms owe after `now`; None = there is no alarm (any more)."""
     existing = unit.alarms.of_object(item.id, account.id)
-    reader = read_reader(unit, item, account)
-    if reader is None:
-        if existing:
-            unit.alarms.replace(item.id, account.id, ())
-        return
-    settings = context.policy(unit).alarms
-    planned = _rows(reader.plan(quiet=True), item, account, existing, now or context.clock.now(), settings)
-    if existing or planned:
+    planned: tuple[PlannedAlarm, ...] = ()
+    if reader is not None:
+        settings = context.policy(unit).alarms
+        planned = _rows(reader.plan(quiet=True), item, account, existing, now, settings)
+    if existing != planned:
         unit.alarms.replace(item.id, account.id, planned)
 
 

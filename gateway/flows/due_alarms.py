@@ -15,7 +15,7 @@ from itertools import islice
 
 from gateway.flows.accounts import may
 from gateway.flows.alarm_mails import AlarmWord, enqueue_alarm_mail
-from gateway.flows.alarm_plans import Reader, plan_alarms, plan_for, read_reader
+from gateway.flows.alarm_plans import Reader, plan_alarms, plan_reader, read_reader
 from gateway.flows.alarm_recipients import Reached, choose_recipients
 from gateway.flows.context import Context
 from gateway.itip.alarms import NoMail
@@ -131,8 +131,9 @@ def fire_account(unit: Unit, context: Context, account_id: str, now: datetime) -
     outcomes = [*_record_unsent(unit, account, judged, now), *_mail(unit, context, account, judged, now)]
     if any(outcome.outcome == "sent" for outcome in outcomes):
         unit.alarms.set_pace(_next_pace(pace, outcomes, now))
-    for item in touched.values():
-        _advance(unit, context, account, item, [each for each in judged if each.item.id == item.id], rows, now)
+    for item, reader in touched.values():
+        _hold_or_let_go(unit, context, account, item, [each for each in judged if each.item.id == item.id], rows, now)
+        plan_reader(unit, context, item, account, reader, now=now)
     return tuple(outcomes)
 
 
@@ -173,19 +174,15 @@ def _is(quiet: NoMail | None, rule: str) -> bool:
 
 def _gather_due(
     unit: Unit, account: Account, rows: Iterable[PlannedAlarm], now: datetime, settings: AlarmSettings
-) -> tuple[list[_Due], dict[str, StoredObject]]:
+) -> tuple[list[_Due], dict[str, tuple[StoredObject, Reader | None]]]:
     """Ask each row's event, as it stands now, what is due: an alarm that is no longer in it owes nothing."""
     due: list[_Due] = []
-    touched: dict[str, StoredObject] = {}
-    readers: dict[str, Reader | None] = {}
+    touched: dict[str, tuple[StoredObject, Reader | None]] = {}
+    items = unit.objects.get_many({row.object_id for row in rows})
+    for item in items.values():
+        touched[item.id] = item, read_reader(unit, item, account)
     for row in rows:
-        item = touched.get(row.object_id) or unit.objects.get(row.object_id)
-        if item is None:
-            continue
-        touched[item.id] = item
-        if item.id not in readers:
-            readers[item.id] = read_reader(unit, item, account)
-        reader = readers[item.id]
+        item, reader = touched[row.object_id]
         if reader is not None:
             due += (
                 _Due(item, reader, row, firing, _due_at(row, firing)) for firing in _firings(reader, row, now, settings)
@@ -261,7 +258,7 @@ def _mail(
         enqueue_alarm_mail(unit, context, account, reached[address], said, now=now)
 
 
-def _advance(
+def _hold_or_let_go(
     unit: Unit,
     context: Context,
     account: Account,
@@ -270,7 +267,7 @@ def _advance(
     rows: Iterable[PlannedAlarm],
     now: datetime,
 ) -> None:
-    """Let go of the settled rows of an object, hold what waits for the next mail, and plan the rest anew."""
+    """Let go of the settled rows of an object, and hold what waits for the next mail."""
     waiting: dict[str, _Due] = {}
     for each in judged:
         if each.verdict.action == GATHER:
@@ -291,7 +288,6 @@ def _advance(
                 recurrence_id=held.firing.recurrence_id, repetition=held.firing.repetition,
             )
         )  # fmt: skip
-    plan_for(unit, context, item, account, now=now)
 
 
 def _next_pace(pace: Pace, outcomes: Iterable[AlarmOutcome], now: datetime) -> Pace:

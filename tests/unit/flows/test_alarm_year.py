@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A year of the worker in seconds, against an independent expansion (recurring-ical-events) and plain zone reckoning."""
+"""A year of the worker in seconds, against an independent expansion (recurring-ical-events) and zone arithmetic."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
