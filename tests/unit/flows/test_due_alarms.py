@@ -87,6 +87,7 @@ async def test_an_edit_after_the_firing_does_not_repeat_it(world: AlarmWorld) ->
 
 
 async def test_the_clock_put_back_does_not_repeat_what_was_sent(world: AlarmWorld) -> None:
+    await world.set("alarms.min_trigger_interval", "0s")
     await world.put(f"{MEETING}!TRIGGER:-PT15M")
     await world.at("2026-06-01 09:45")
     world.clock.advance(timedelta(hours=-2))
