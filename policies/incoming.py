@@ -7,6 +7,7 @@ REPLY, COUNTER and REFRESH, the organizer for all else. Whatever is decided here
 unchanged. Whether the message is stale, or its author was invited at all, is the engine's business.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -62,6 +63,11 @@ class Proof(StrEnum):
     REFUTED = "refuted"
 
 
+def _service_fault(services: tuple[str, ...]) -> str | None:
+    wrong = [service for service in services if not re.fullmatch(r"[^@=\s]+@[^@=\s]+=[^@=\s]+", service)]
+    return f"{wrong[0]!r} is not of the form address=domain" if wrong else None
+
+
 @dataclass(frozen=True, slots=True)
 class IncomingSettings:
     """`[policy.incoming]`: what becomes of scheduling mail whose author is not fully proven."""
@@ -79,6 +85,12 @@ class IncomingSettings:
         "hold", "A calendar that came as a plain file (application/ics, invite.ics), the only one in its mail.",
         run_time=True,
     )  # fmt: skip
+    services: tuple[str, ...] = option(
+        ("noreply@insideicloud.icloud.com=imip.me.com",),
+        "Calendar services that write in their users' name: the address in From, and the domain of the calendar"
+        " addresses that it may write for. What is proven of the service counts for its users.",
+        check=_service_fault,
+    )  # fmt: skip
     retry_unknown: timedelta = option(
         timedelta(hours=1),
         "How long to put off mail whose author the DNS cannot tell us yet; later it counts as unproven. 0s = never.",
@@ -93,6 +105,7 @@ class IncomingFacts:
     method: str
     trust: Trust
     match: Match
+    from_fault: str = ""  # why From names nobody
     stored: bool = False  # the recipient's calendar has an object of this UID
     token: bool = False  # came to an address, or quotes a Message-ID, that only this attendee was given
     standing: str = "marked"
@@ -126,6 +139,7 @@ MATRIX: dict[Asks, dict[Proof, str]] = {
 }  # fmt: skip
 
 RULES: tuple[Rule, ...] = (
+    Rule("incoming.no-author", "From names nobody, or several: there is no author to compare with anybody."),
     Rule("incoming.null-sender", "A mail with the null sender is a report, never a scheduling message."),
     Rule("incoming.our-own-mail", "A mail that this gateway made came back; its effect is here already."),
     Rule("incoming.publish", "PUBLISH, or no method at all: something to look at."),
@@ -196,9 +210,14 @@ def party_of(method: str) -> str:
     return "attendee" if method in _FROM_ATTENDEE else "organizer"
 
 
+def writes_for(author: str, party: str, settings: IncomingSettings) -> bool:
+    """Tell whether an address is that of a service which writes for calendar addresses of the party's domain."""
+    return f"{author.lower()}={party.rpartition('@')[2].lower()}" in settings.services
+
+
 def decide_incoming(facts: IncomingFacts, settings: IncomingSettings) -> Verdict:
     """Decide what one calendar part may do for one recipient; the action is a word of `Action`."""
-    rules = (_no_message, _no_party, _organizer_is_recipient, _list_change, _not_known_yet, _capped)
+    rules = (_no_message, _no_author, _no_party, _organizer_is_recipient, _list_change, _not_known_yet, _capped)
     return first_match(rules, facts, settings)
 
 
@@ -210,6 +229,10 @@ def _no_message(facts: IncomingFacts, settings: IncomingSettings) -> Verdict | N
     if _asks(facts) is Asks.LOOK:
         return Verdict(Action.IGNORE, "incoming.publish", "It asks for nothing; it is there to be looked at")
     return None
+
+
+def _no_author(facts: IncomingFacts, settings: IncomingSettings) -> Verdict | None:
+    return Verdict(Action.REFUSE, "incoming.no-author", facts.from_fault) if facts.from_fault else None
 
 
 def _no_party(facts: IncomingFacts, settings: IncomingSettings) -> Verdict | None:

@@ -18,7 +18,7 @@ from gateway.itip.objects import Party, SchedulingObject, read_object
 from gateway.itip.tree import Component, parse_tree
 from gateway.store.accounts import Account
 from gateway.store.unit import Unit
-from policies.incoming import IncomingFacts, Match, party_of
+from policies.incoming import IncomingFacts, IncomingSettings, Match, party_of, writes_for
 from policies.sender_trust import Trust
 
 
@@ -61,7 +61,7 @@ def judge(
     method = part.method
     from_attendee = party_of(method) == "attendee"
     parties = _parties(said, organizer, from_attendee=from_attendee)
-    match, identity = _match(unit, author.address, parties, stored)
+    match, identity = _match(unit, author.address, parties, stored, context.policy(unit).incoming)
     token = _token_holder(unit, account, header, said, author)
     if token and match is not Match.SAME:
         identity = token
@@ -71,6 +71,7 @@ def judge(
         method=method,
         trust=author.trust,
         match=match,
+        from_fault="" if author.address else author.reason,
         stored=stored is not None,
         token=bool(token),
         standing=part.standing.value,
@@ -94,7 +95,9 @@ def _parties(said: SchedulingObject, organizer: Party | None, *, from_attendee: 
     return tuple(said.everyone.values())
 
 
-def _match(unit: Unit, author: str, parties: Iterable[Party], stored: SchedulingObject | None) -> tuple[Match, str]:
+def _match(
+    unit: Unit, author: str, parties: Iterable[Party], stored: SchedulingObject | None, settings: IncomingSettings
+) -> tuple[Match, str]:
     """Compare the author with those who may send this; the second value is the party it speaks as.
 
     A SENT-BY counts as far as it is stored, or names somebody of the party's own domain: anyone can write one.
@@ -110,7 +113,8 @@ def _match(unit: Unit, author: str, parties: Iterable[Party], stored: Scheduling
             return Match.SAME, party.address
         known = recorded.get(party.address)
         same_domain = bool(author) and party.address.rpartition("@")[2] == author.rpartition("@")[2]
-        if _is_sent_by(known, own) or (same_domain and _is_sent_by(party, own)):
+        served = writes_for(author, party.address, settings)
+        if served or _is_sent_by(known, own) or (same_domain and _is_sent_by(party, own)):
             best, identity = Match.DELEGATE, party.address
         elif same_domain and best is Match.OTHER:
             best = Match.DOMAIN
@@ -118,7 +122,8 @@ def _match(unit: Unit, author: str, parties: Iterable[Party], stored: Scheduling
 
 
 def _is_sent_by(party: Party | None, own: frozenset[str]) -> bool:
-    return party is not None and normal_address(party.prop.param("SENT-BY") or "") in own
+    sent_by = normal_address(party.prop.param("SENT-BY") or "") if party is not None else ""
+    return bool(sent_by) and sent_by in own
 
 
 def _token_holder(unit: Unit, account: Account, header: HeaderFacts, said: SchedulingObject, author: Author) -> str:

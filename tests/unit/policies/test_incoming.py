@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.incoming import RULES, Action, IncomingFacts, IncomingSettings, Match, decide_incoming, party_of
+from policies.incoming import (
+    RULES,
+    Action,
+    IncomingFacts,
+    IncomingSettings,
+    Match,
+    decide_incoming,
+    party_of,
+    writes_for,
+)
 from policies.sender_trust import Trust
 from policies.units import parse_duration
 
@@ -61,6 +70,15 @@ def test_the_cases(case: dict[str, Any]) -> None:
 
 def test_every_rule_is_in_the_table_and_no_other() -> None:
     assert {case["expect"][1] for case in TABLE["case"]} == {rule.id for rule in RULES}
+
+
+def test_a_service_writes_for_its_users_and_for_nobody_else() -> None:
+    service = "noreply@insideicloud.icloud.com"
+    assert writes_for(service, "2_ABC@imip.me.com", IncomingSettings())
+    assert writes_for(service.upper(), "2_abc@IMIP.me.com", IncomingSettings())
+    assert not writes_for(service, "alice@example.org", IncomingSettings())
+    assert not writes_for("x@insideicloud.icloud.com", "2_ABC@imip.me.com", IncomingSettings())
+    assert not writes_for(service, "2_ABC@imip.me.com", IncomingSettings(services=()))
 
 
 METHODS = ("REQUEST", "REPLY", "CANCEL", "ADD", "COUNTER", "DECLINECOUNTER", "REFRESH", "PUBLISH", "")

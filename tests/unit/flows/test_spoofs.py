@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every forged, hijacked or replayed mail through the real flow: nothing changes, and what is recorded says why."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import SettableClock
+from gateway.config import AuthnOptions, Config
+from gateway.flows.accounts import NewAccount, add_account
+from gateway.flows.context import Context
+from gateway.flows.events import find_event, import_calendar
+from gateway.flows.incoming_mail import examine
+from gateway.ids import CountingIds
+from gateway.imip.mail import Direction, Disposition, Door, Envelope, Mail, Origin, Rcpt
+from gateway.store.engine import Store, open_store
+from gateway.store.migrate import migrate
+from tests.support import spoofs
+from tests.support.spoofs import ALICE, BOB, CAROL, DAVE, NOW, SPOOFS, Spoof, bordered, cancel, mail, reply, signed
+
+OPTIONS = AuthnOptions(trusted_authserv_ids=(spoofs.BORDER_ID,))
+
+
+class World:
+    """Carol's and Erin's accounts, their two events, and the door that mails come in at."""
+
+    def __init__(self, store: Store) -> None:
+        self.clock = SettableClock(NOW)
+        self.context = Context(store, self.clock, CountingIds(), replace(Config(), authn=OPTIONS), b"secret")
+        self.dns = spoofs.dns()
+        self.count = 0
+
+    async def open(self) -> "World":
+        for address in (CAROL, spoofs.ERIN):
+            account = await add_account(self.context, NewAccount(address))
+            for text in (spoofs.TEA, spoofs.TALK) if address == CAROL else ():
+                await import_calendar(self.context, account, text, send=False)
+        return self
+
+    async def receive(self, data: bytes, to: str = CAROL, mail_from: str = BOB) -> Disposition:
+        self.count += 1
+        origin = Origin(Door.FILTER, Direction.INBOUND)
+        envelope = Envelope(mail_from, (Rcpt(to),))
+        return await examine(self.context, self.dns, Mail(f"m{self.count}", envelope, origin, data))
+
+    async def events(self) -> dict[str, str]:
+        """Everything stored for everybody: whose, which, and its text."""
+
+        def fn(unit):  # type: ignore[no-untyped-def]  # one line of look-up
+            accounts = [unit.accounts.by_address(address) for address in (CAROL, spoofs.ERIN)]
+            return {f"{a.address} {o.uid}": o.ical for a in accounts for o in unit.objects.of_account(a.id)}
+
+        found: dict[str, str] = await self.context.store.read(fn)
+        return found
+
+    async def partstat(self, uid: str, attendee: str) -> str:
+        account = await self.context.store.read(lambda unit: unit.accounts.by_address(CAROL))
+        assert account is not None
+        text = (await find_event(self.context, account, uid)).ical.replace("\r\n ", "")
+        [line] = [line for line in text.split("\r\n") if line.startswith("ATTENDEE") and line.endswith(attendee)]
+        return line.partition("PARTSTAT=")[2].partition(";")[0].partition(":")[0]
+
+
+@pytest.fixture(scope="session")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the world in it, made once and copied for each attack."""
+    path = tmp_path_factory.mktemp("spoofs") / "gateway.db"
+    url = f"sqlite+aiosqlite:///{path}"
+
+    async def make() -> None:
+        await migrate(url)
+        store = open_store(url)
+        await World(store).open()
+        await store.close()
+
+    asyncio.run(make())
+    return path
+
+
+@pytest.fixture
+async def world(opened: Path, tmp_path: Path) -> AsyncIterator[World]:
+    shutil.copy(opened, tmp_path / "gateway.db")
+    store = open_store(f"sqlite+aiosqlite:///{tmp_path}/gateway.db")
+    yield World(store)
+    await store.close()
+
+
+@pytest.mark.parametrize("spoof", SPOOFS, ids=[spoof.name for spoof in SPOOFS])
+async def test_a_spoof_changes_nothing_and_says_why(world: World, spoof: Spoof) -> None:
+    before = await world.events()
+    assert len(before) == 2
+    disposition = await world.receive(spoof.data, spoof.to, spoof.mail_from)
+    assert await world.events() == before
+    assert [outcome.rule for outcome in disposition.outcomes] == ([spoof.said] if spoof.said else [])
+    assert all(outcome.reason and outcome.outcome != "applied" for outcome in disposition.outcomes)
+    passed_on = disposition.apply_to(spoof.data)
+    assert b"X-iMIP-Gateway: outcome=applied" not in passed_on
+    if spoof.name.startswith("forged results") and "lookalike" not in spoof.name and "twice" not in spoof.name:
+        assert spoof.data.count(b"dmarc") - 1 <= passed_on.count(b"dmarc") < spoof.data.count(b"dmarc")
+
+
+async def test_the_same_mails_by_the_right_authors_do_apply(world: World) -> None:
+    """Else every spoof above might be ignored for another reason."""
+    await world.receive(signed(mail(BOB, reply(BOB))))
+    assert await world.partstat("tea", BOB) == "DECLINED"
+    await world.receive(bordered(mail(DAVE, reply(DAVE)), "dmarc=pass header.from=partner.example"))
+    assert await world.partstat("tea", DAVE) == "DECLINED"
+    [outcome] = (await world.receive(signed(mail(ALICE, cancel())), mail_from=ALICE)).outcomes
+    assert (outcome.outcome, outcome.uid) == ("applied", "talk")
+
+
+async def test_an_answer_moves_only_its_author(world: World) -> None:
+    """Two ATTENDEE lines: the second is somebody whom Bob may not speak for."""
+    await world.receive(signed(mail(BOB, reply(DAVE, BOB))))
+    assert await world.partstat("tea", DAVE) == "NEEDS-ACTION"
+
+
+async def test_an_answer_cannot_carry_other_changes(world: World) -> None:
+    text = reply(BOB).replace("SEQUENCE:1", "SEQUENCE:1\r\nSUMMARY:Free beer\r\nDTSTART:20270101T000000Z")
+    await world.receive(signed(mail(BOB, text)))
+    account_event = (await world.events())[f"{CAROL} tea"]
+    assert await world.partstat("tea", BOB) == "DECLINED"
+    assert "Free beer" not in account_event
+    assert "20270101" not in account_event
+
+
+async def test_an_old_answer_replayed_changes_nothing(world: World) -> None:
+    old = signed(mail(BOB, reply(BOB, partstat="ACCEPTED", dtstamp="20261123T100000Z")))
+    await world.receive(old)
+    await world.receive(signed(mail(BOB, reply(BOB, dtstamp="20261123T110000Z"))))
+    await world.receive(old + b"\r\n", mail_from=spoofs.MALLORY)
+    assert await world.partstat("tea", BOB) == "DECLINED"
+
+
+async def test_an_answer_from_the_future_does_not_freeze_the_next(world: World) -> None:
+    await world.receive(signed(mail(BOB, reply(BOB, dtstamp="99991231T235959Z"))))
+    world.clock.advance(timedelta(hours=1))
+    await world.receive(signed(mail(BOB, reply(BOB, partstat="ACCEPTED", dtstamp="20261123T125900Z"))))
+    assert await world.partstat("tea", BOB) == "ACCEPTED"
+
+
+async def test_an_answer_replayed_to_another_account_finds_nothing_there(world: World) -> None:
+    before = await world.events()
+    [outcome] = (await world.receive(signed(mail(BOB, reply(BOB))), to=spoofs.ERIN)).outcomes
+    assert outcome.outcome == "ignored"
+    assert await world.events() == before
+
+
+async def test_a_uid_of_carols_in_erins_mail_touches_only_erin(world: World) -> None:
+    before = (await world.events())[f"{CAROL} talk"]
+    text = spoofs.request(spoofs.MALLORY).replace(CAROL, spoofs.ERIN)
+    await world.receive(signed(mail(spoofs.MALLORY, text), "evil.example"), to=spoofs.ERIN)
+    assert (await world.events())[f"{CAROL} talk"] == before
+
+
+async def test_a_mail_twice_has_one_effect_and_one_answer(world: World) -> None:
+    data = signed(mail(BOB, reply(BOB)))
+    first, again = await world.receive(data), await world.receive(data)
+    assert first.headers.partition(b"id=")[0] == again.headers.partition(b"id=")[0]
