@@ -58,6 +58,14 @@ def moment_key(moment: Moment, zones: Zones) -> InstanceKey:
     return build_moment(moment)
 
 
+def _moved_instant(at: datetime, by: timedelta) -> datetime:
+    """An instant moved, held within the years there are."""
+    try:
+        return at + by
+    except OverflowError:
+        return (datetime.max if by > timedelta(0) else datetime.min).replace(tzinfo=at.tzinfo)
+
+
 class Series:
     """A master and its overrides as a set of occurrences. Without a master only the overrides are known."""
 
@@ -65,6 +73,7 @@ class Series:
         self.master = master
         self.zones = zones
         self.complaints: list[str] = []
+        self._patience = Budget(40_000)  # for all questions about single instances together
         self.start = self._start(master)
         #: Overrides by key; of two for one instance the first counts.
         self.overrides: dict[InstanceKey, Component] = {}
@@ -160,7 +169,9 @@ class Series:
         try:
             wall = self.moment_of(key).wall
             near = (timedelta(0), _GAP)  # a time that a clock change skipped comes back from UTC as a later one
-            return any(self._wall_key(w) == key for by in near for w in self._walls(wall - by, wall + by, Budget()))
+            return any(
+                self._wall_key(w) == key for by in near for w in self._walls(wall - by, wall + by, self._patience)
+            )
         except Refused as error:
             return error.code == "recurrence-budget"
 
@@ -209,9 +220,10 @@ class Series:
         """
         slack = 2 * _DAY + self._longest()
         moved = sorted(self._moved(), key=lambda each: each.start_at)
-        plain = self._plain(after_at - slack, None if before_at is None else before_at + slack, budget or Budget())
+        latest = None if before_at is None else _moved_instant(before_at, slack)
+        plain = self._plain(_moved_instant(after_at, -slack), latest, budget or Budget())
         for each in merge(moved, plain, key=lambda each: each.start_at):
-            if before_at is not None and each.start_at >= before_at + slack:
+            if latest is not None and each.start_at >= latest:
                 return
             if (each.end_at > after_at or each.start_at >= after_at) and (
                 before_at is None or each.start_at < before_at
@@ -245,7 +257,7 @@ class Series:
     def _all(self) -> Iterator[Occurrence]:
         yield from self._moved()
         if self.start is not None:
-            yield from self._plain(self.zones.utc(self.start) - 2 * _DAY, None, Budget())
+            yield from self._plain(_moved_instant(self.zones.utc(self.start), -2 * _DAY), None, Budget())
 
     def _last_walls(self) -> Iterator[datetime]:
         """The last wall time of each rule, looked for from its end backwards."""
@@ -299,7 +311,7 @@ class Series:
 
     def _bounded_walls(self, after: datetime, before: datetime) -> Iterator[datetime]:
         try:
-            yield from self._walls(after, before, Budget())
+            yield from self._walls(after, before, self._patience)
         except Refused:
             return
 

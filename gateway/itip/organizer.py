@@ -79,13 +79,16 @@ class OrganizerSide:
             group = Group(frozenset(), group.new, group.forced)  # what comes now is an invitation
         if not group.new:
             return list(self._uninvited(group, for_everybody=self.gone))
-        if not group.old or (MASTER in group.new and MASTER not in group.old):
+        if not group.old:
             return self._invited(group.new, "The attendee is invited")
+        if MASTER in group.new and MASTER not in group.old:
+            whole = self._invited(group.new, "The attendee is invited to the whole series")
+            return self._in_order([*whole, *self._instances(group, group.old - group.new)])
         if MASTER in group.new:
             return self._series(group)
         if MASTER in group.old:
-            whole = self._uninvited(group, for_everybody=False)
-            return [*whole, *self._invited(group.new, "The attendee is still invited to this occurrence")]
+            less = self._uninvited(group, for_everybody=False)
+            return [*less, *self._invited(group.new, "The attendee is still invited to this occurrence")]
         return list(self._instances(group, group.old | group.new))
 
     def _series(self, group: Group) -> list[Owed]:
@@ -107,7 +110,7 @@ class OrganizerSide:
                 owed.append(Owed(Method.REQUEST, (key,), self.new, "The occurrence is as the series again"))
             elif before.is_on and not after.is_on and not self.delta.pattern_changed:
                 owed.append(self._instance_gone(key, before, after))
-        return owed if self.settings.one_instance_per_message else _bundled(owed)
+        return self._in_order(owed)
 
     def _instances(self, group: Group, keys: tuple[InstanceKey, ...] | Seats) -> Iterator[Owed]:
         """Single occurrences, where the series itself has nothing new to say."""
@@ -141,8 +144,14 @@ class OrganizerSide:
         keys = [MASTER] if MASTER in seats else []
         keys += [key for key in self.new.overrides if key in seats and not is_cancelled(self.new.overrides[key])]
         over = [key for key in keys if key != MASTER and self._is_over(key)] if self.delta.old else []
-        owed = [Owed(Method.REQUEST, (key,), self.new, reason) for key in keys if key not in over]
-        return owed if self.settings.one_instance_per_message else _bundled(owed)
+        return self._in_order([Owed(Method.REQUEST, (key,), self.new, reason) for key in keys if key not in over])
+
+    def _in_order(self, owed: list[Owed]) -> list[Owed]:
+        """Cancellations first, while the recipient's copy still has what they call off; REQUESTs as one where asked."""
+        requests = [each for each in owed if each.method is Method.REQUEST]
+        if len(requests) > 1 and not self.settings.one_instance_per_message:
+            requests = [_bundle(requests)]
+        return [*(each for each in owed if each.method is not Method.REQUEST), *requests]
 
     def _uninvited(self, group: Group, *, for_everybody: bool) -> Iterator[Owed]:
         """Nothing is left of what somebody was invited to."""
@@ -211,15 +220,11 @@ class OrganizerSide:
 _AGAIN = "The series changed; its exceptions are sent again"
 
 
-def _bundled(owed: list[Owed]) -> list[Owed]:
+def _bundle(requests: list[Owed]) -> Owed:
     """All REQUESTs as one message, for peers that read more than the first component."""
-    requests = [each for each in owed if each.method is Method.REQUEST]
-    if len(requests) < 2:
-        return owed
-    keys = tuple(key for each in requests for key in each.keys)
+    keys = tuple(dict.fromkeys(key for each in requests for key in each.keys))
     changes = tuple(change for each in requests for change in each.changes)
-    first = Owed(Method.REQUEST, keys, requests[0].version, requests[0].reason, changes)
-    return [first, *(each for each in owed if each.method is not Method.REQUEST)]
+    return Owed(Method.REQUEST, keys, requests[0].version, requests[0].reason, changes)
 
 
 def _said(changes: tuple[FieldChange, ...]) -> str:

@@ -16,14 +16,13 @@ from gateway.itip.model import DiffSettings, Partstat, PartstatReset
 from gateway.itip.objects import SchedulingObject, read_attendees, read_party
 from gateway.itip.recurrence import Rule, parse_rule
 from gateway.itip.significance import RESCHEDULING, normal_rule
+from gateway.itip.staleness import DTSTAMP_PARAM, RESCHEDULED, SEQUENCE_PARAM
 from gateway.itip.tree import Component, Prop
 from gateway.itip.values import build_utc, parse_sequence
 from gateway.itip.view import SENT
 
-#: On a component: the SEQUENCE of its last reschedule. An answer older than this is to another time (interop T08).
-RESCHEDULED = "X-IMIP-GATEWAY-RESCHEDULED"
 #: What this server keeps on an ATTENDEE and a client may forget to send back.
-_SERVER_PARAMS = ("SCHEDULE-STATUS", "X-IMIP-GATEWAY-SEQUENCE", "X-IMIP-GATEWAY-DTSTAMP")
+_SERVER_PARAMS = ("SCHEDULE-STATUS", SEQUENCE_PARAM, DTSTAMP_PARAM)
 _FORCE = "SCHEDULE-FORCE-SEND"
 _MOVES = frozenset({"DTSTART", "DTEND", "DUE"})
 _STAMPS = {"ATTENDEE", "ORGANIZER", "CREATED", "DTSTAMP", "LAST-MODIFIED", "SEQUENCE", "UID"}
