@@ -63,7 +63,7 @@ def _moved_instant(at: datetime, by: timedelta) -> datetime:
     try:
         return at + by
     except OverflowError:
-        return (datetime.max if by > timedelta(0) else datetime.min).replace(tzinfo=at.tzinfo)
+        return datetime.max.replace(tzinfo=at.tzinfo) if by > timedelta(0) else datetime.min.replace(tzinfo=at.tzinfo)
 
 
 class Series:
