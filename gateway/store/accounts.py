@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from gateway.errors import Refused
 from gateway.store import schema
 from gateway.store.changes import Changes, Kind
-from gateway.store.rows import insert_new, record, records, upsert, values
+from gateway.store.rows import insert, insert_new, record, records, upsert, values
 
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1}  # about 50 ms: slow for a guesser, bearable at a login
 
@@ -84,11 +84,18 @@ class AccessToken:
 
 
 class Accounts:
-    """Who is here."""
+    """Who is here. Within one transaction the same question is asked of the database once."""
 
     def __init__(self, connection: sa.Connection, changes: Changes) -> None:
         self._connection = connection
         self._changes = changes
+        self._by_address: dict[str, Account | None] = {}
+        self._addresses: dict[str, tuple[str, ...]] = {}
+
+    def _forget(self) -> None:
+        """Something was written: ask again."""
+        self._by_address.clear()
+        self._addresses.clear()
 
     # domains and keys
 
@@ -121,16 +128,20 @@ class Accounts:
         for address in (account.address, *aliases):
             if self.by_address(address) is not None:
                 raise Refused("address-taken", f"The address {address} is taken")
-        self._connection.execute(sa.insert(schema.accounts).values(**values(account)))
+        self._forget()
+        insert(self._connection, schema.accounts, account)
         self.set_aliases(account.id, aliases)
 
     def update(self, account_id: str, **changed: object) -> None:
+        self._forget()
         self._connection.execute(sa.update(schema.accounts).where(schema.accounts.c.id == account_id).values(**changed))
 
     def remove(self, account_id: str) -> None:
+        self._forget()
         self._connection.execute(sa.delete(schema.accounts).where(schema.accounts.c.id == account_id))
 
     def set_aliases(self, account_id: str, aliases: tuple[str, ...]) -> None:
+        self._forget()
         self._connection.execute(sa.delete(schema.aliases).where(schema.aliases.c.account_id == account_id))
         for address in aliases:
             if not insert_new(self._connection, schema.aliases, {"address": address, "account_id": account_id}):
@@ -141,6 +152,11 @@ class Accounts:
 
     def by_address(self, address: str) -> Account | None:
         """Find the account of a normal-form address: its own, then an alias, then without a +detail (RFC 5233)."""
+        if address not in self._by_address:
+            self._by_address[address] = self._find(address)
+        return self._by_address[address]
+
+    def _find(self, address: str) -> Account | None:
         local, _, domain = address.rpartition("@")
         plain = f"{local.partition('+')[0]}@{domain}"
         alias = sa.select(schema.aliases.c.account_id).where(schema.aliases.c.address == sa.bindparam("address"))
@@ -159,10 +175,12 @@ class Accounts:
 
     def addresses(self, account_id: str) -> tuple[str, ...]:
         """Return every address of an account, its own first."""
-        account = self.get(account_id)
-        query = sa.select(schema.aliases.c.address).where(schema.aliases.c.account_id == account_id)
-        aliases = self._connection.execute(query.order_by(schema.aliases.c.address)).scalars().all()
-        return (account.address, *aliases) if account else ()
+        if account_id not in self._addresses:
+            account = self.get(account_id)
+            query = sa.select(schema.aliases.c.address).where(schema.aliases.c.account_id == account_id)
+            aliases = self._connection.execute(query.order_by(schema.aliases.c.address)).scalars().all()
+            self._addresses[account_id] = (account.address, *aliases) if account else ()
+        return self._addresses[account_id]
 
     # identities
 
@@ -192,7 +210,7 @@ class Accounts:
     # credentials
 
     def add_token(self, token: AccessToken) -> None:
-        self._connection.execute(sa.insert(schema.access_tokens).values(**values(token)))
+        insert(self._connection, schema.access_tokens, token)
 
     def token(self, secret: str) -> AccessToken | None:
         query = sa.select(schema.access_tokens).where(schema.access_tokens.c.hash == token_hash(secret))

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store import schema
-from gateway.store.rows import record, records, upsert, values
+from gateway.store.rows import insert, record, records, upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class HeldMails:
         return self._connection.execute(sa.delete(schema.received).where(schema.received.c.at < at)).rowcount
 
     def hold(self, held: Held) -> None:
-        self._connection.execute(sa.insert(schema.held).values(**values(held)))
+        insert(self._connection, schema.held, held)
 
     def get(self, held_id: str) -> Held | None:
         return record(Held, self._connection.execute(sa.select(schema.held).where(schema.held.c.id == held_id)).first())

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store import schema
-from gateway.store.rows import records, values
+from gateway.store.rows import insert, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Journal:
         self._connection = connection
 
     def write(self, entry: Entry) -> None:
-        self._connection.execute(sa.insert(schema.journal).values(**values(entry)))
+        insert(self._connection, schema.journal, entry)
 
     def trace(self, name: str) -> tuple[Entry, ...]:
         """Return everything about one mail: by our mail id, its Message-ID or Postfix's queue id."""

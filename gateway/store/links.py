@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store import schema
-from gateway.store.rows import record, records, values
+from gateway.store.rows import insert, record, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Links:
         self._connection = connection
 
     def add(self, link: Link) -> None:
-        self._connection.execute(sa.insert(schema.links).values(**values(link)))
+        insert(self._connection, schema.links, link)
 
     def by_token(self, token: str) -> Link | None:
         query = sa.select(schema.links).where(schema.links.c.token_hash == hash_token(token))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from gateway.store import schema
 from gateway.store.changes import Changes, Kind
-from gateway.store.rows import record, records, values
+from gateway.store.rows import insert, record, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Notifications:
         self._changes = changes
 
     def add(self, notification: Notification) -> None:
-        self._connection.execute(sa.insert(schema.notifications).values(**values(notification)))
+        insert(self._connection, schema.notifications, notification)
         self._changes.created(notification.account_id, Kind.NOTIFICATION, notification.id)
 
     def get(self, notification_id: str) -> Notification | None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from gateway.store import schema
 from gateway.store.changes import Changes, Kind, log_key
-from gateway.store.rows import record, records, upsert, values
+from gateway.store.rows import insert, record, records, upsert, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Objects:
 
     def add(self, item: StoredObject, places: Iterable[tuple[str, str]]) -> None:
         """Store a new object in calendars: pairs of calendar id and resource name."""
-        self._connection.execute(sa.insert(schema.objects).values(**values(item)))
+        insert(self._connection, schema.objects, item)
         self.set_places(item, places, new=True)
 
     def update(self, item: StoredObject) -> None:
@@ -246,7 +246,7 @@ class Objects:
     # proposals
 
     def add_proposal(self, proposal: StoredProposal) -> None:
-        self._connection.execute(sa.insert(schema.proposals).values(**values(proposal)))
+        insert(self._connection, schema.proposals, proposal)
 
     def proposals(self, object_id: str) -> tuple[StoredProposal, ...]:
         table = schema.proposals

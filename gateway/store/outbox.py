@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from gateway.store import schema
-from gateway.store.rows import record, records, values
+from gateway.store.rows import insert, record, records, values
 from gateway.store.serials import next_serial
 
 OPEN = ("pending", "retry")
@@ -71,7 +71,7 @@ class Outbox:
 
     def enqueue(self, message: Message, recipients: Iterable[Recipient]) -> None:
         serial = next_serial(self._connection, "messages")
-        self._connection.execute(sa.insert(schema.messages).values(**values(replace(message, serial=serial))))
+        insert(self._connection, schema.messages, replace(message, serial=serial))
         for recipient in recipients:
             row = values(replace(recipient, serial=serial))
             self._connection.execute(sa.insert(schema.recipients).values(**row))

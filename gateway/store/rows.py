@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -30,23 +31,43 @@ def values(item: object) -> dict[str, Any]:
     return {field.name: getattr(item, field.name) for field in fields(item)}  # type: ignore[arg-type]  # a dataclass
 
 
+def insert(connection: sa.Connection, table: sa.Table, item: object) -> None:
+    """Insert a record as a row."""
+    connection.execute(_plain_insert(table), values(item))
+
+
 def upsert(connection: sa.Connection, table: sa.Table, row: dict[str, Any], *, keep: tuple[str, ...] = ()) -> None:
     """Insert a row, or update the one with the same primary key (all columns but the key and `keep`)."""
-    keys = [column.name for column in table.primary_key]
-    changed = {name: value for name, value in row.items() if name not in keys and name not in keep}
-    statement = _insert(connection, table).values(**row)
-    if changed:
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
-    else:
-        connection.execute(statement.on_conflict_do_nothing(index_elements=keys))
+    connection.execute(_upsert(connection.dialect.name, table, tuple(row), keep), row)
 
 
 def insert_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
     """Insert a row unless one with the same key exists; True where it was new."""
-    result = connection.execute(_insert(connection, table).values(**row).on_conflict_do_nothing())
-    return result.rowcount == 1
+    return connection.execute(_insert_new(connection.dialect.name, table), row).rowcount == 1
 
 
-def _insert(connection: sa.Connection, table: sa.Table) -> Any:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
+# Statements are made once and given their values at execution: making one costs more than running it.
+
+
+@lru_cache(maxsize=256)
+def _plain_insert(table: sa.Table) -> sa.Insert:
+    return sa.insert(table)
+
+
+@lru_cache(maxsize=256)
+def _upsert(dialect: str, table: sa.Table, columns: tuple[str, ...], keep: tuple[str, ...]) -> Any:
+    keys = [column.name for column in table.primary_key]
+    statement = _insert(dialect, table)
+    changed = {name: statement.excluded[name] for name in columns if name not in keys and name not in keep}
+    if not changed:
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+@lru_cache(maxsize=256)
+def _insert_new(dialect: str, table: sa.Table) -> Any:
+    return _insert(dialect, table).on_conflict_do_nothing()
+
+
+def _insert(dialect: str, table: sa.Table) -> Any:
+    return (postgresql if dialect == "postgresql" else sqlite).insert(table)

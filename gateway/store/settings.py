@@ -15,10 +15,14 @@ class RuntimeSettings:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._all: dict[str, Any] | None = None
 
     def all(self) -> dict[str, Any]:
-        rows = self._connection.execute(sa.select(schema.runtime_settings))
-        return {row.name: row.value for row in rows}
+        """Return every setting; within one transaction the database is asked once."""
+        if self._all is None:
+            rows = self._connection.execute(sa.select(schema.runtime_settings))
+            self._all = {row.name: row.value for row in rows}
+        return self._all
 
     def policy_overrides(self) -> dict[str, Any]:
         """Return what was changed of the policies, by their names below `policy.`."""
@@ -30,9 +34,11 @@ class RuntimeSettings:
         return {row.name: (row.changed_by, row.changed_at) for row in rows}
 
     def put(self, name: str, value: Any, *, by: str, at: datetime) -> None:
+        self._all = None
         row = {"name": name, "value": value, "changed_by": by, "changed_at": at}
         upsert(self._connection, schema.runtime_settings, row)
 
     def remove(self, name: str) -> None:
+        self._all = None
         table = schema.runtime_settings
         self._connection.execute(sa.delete(table).where(table.c.name == name))

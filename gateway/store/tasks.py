@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store import schema
-from gateway.store.rows import record, records, values
+from gateway.store.rows import insert, record, records
 from gateway.store.serials import next_serial
 
 #: States in which a task still has to run.
@@ -49,7 +49,7 @@ class Tasks:
 
     def enqueue(self, task: Task) -> Task:
         task = replace(task, serial=next_serial(self._connection, "tasks"))
-        self._connection.execute(sa.insert(schema.tasks).values(**values(task)))
+        insert(self._connection, schema.tasks, task)
         return task
 
     def claim(self, *, now: datetime, lease: timedelta, by: str, limit: int) -> tuple[Task, ...]:
