@@ -14,7 +14,6 @@ from pathlib import Path
 import icalendar
 
 from bench.measure import Line
-
 from gateway.app import open_context
 from gateway.clock import SettableClock
 from gateway.config import parse_config

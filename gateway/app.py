@@ -126,19 +126,23 @@ async def serving(
     waking.append(workers.wake)
     doors: list[_Door] = []
     grace = config.gateway.drain_timeout.total_seconds()
-    async with asyncio.TaskGroup() as tasks:
-        try:
-            for listener in config.listeners:
-                flow = partial(examine, context, names)
-                doors.append(await _open_door(listener, context, relay, flow, sockets.get(listener), tasks))
-            for worker in workers.all:
-                tasks.create_task(worker.run(), name=f"worker-{worker.name}")
-            yield Running(context, relay, workers, tuple(Bound(door.kind, door.address()) for door in doors))
-        finally:
-            await asyncio.gather(*(door.stop(grace) for door in doors))
-            workers.stop()
-    await relay.close()
-    await context.store.close()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            try:
+                for listener in config.listeners:
+                    flow = partial(examine, context, names)
+                    doors.append(await _open_door(listener, context, relay, flow, sockets.get(listener), tasks))
+                for worker in workers.all:
+                    tasks.create_task(worker.run(), name=f"worker-{worker.name}")
+                yield Running(context, relay, workers, tuple(Bound(door.kind, door.address()) for door in doors))
+            finally:
+                await asyncio.gather(*(door.stop(grace) for door in doors))
+                workers.stop()
+    except BaseExceptionGroup as group:  # one cause is told as itself, not as a group of one
+        raise group.exceptions[0] if len(group.exceptions) == 1 else group from None
+    finally:
+        await relay.close()
+        await context.store.close()
 
 
 async def _open_door(

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.app import Running, serving
+from gateway.cli.demo_client import Missing
 from gateway.cli.demo_story import Failed, Story, tell
 from gateway.clock import OffsetClock
 from gateway.config import Config, parse_config
@@ -74,7 +75,7 @@ async def _run(config: Config, folder: Path, *, keep: bool, as_json: bool) -> in
         )  # fmt: skip
         try:
             await asyncio.to_thread(tell, story)
-        except Failed as error:
+        except (Failed, Missing, OSError) as error:
             sys.stdout.write(f"\nNOT SEEN: {error}\n")
             return 1
         if keep:

@@ -15,12 +15,16 @@ from pathlib import Path
 from typing import Any, cast
 
 PATIENCE_SECONDS = 15.0
-_USING = (
+_WANTED = (
     "urn:ietf:params:jmap:core",
     "urn:ietf:params:jmap:calendars",
     "urn:imip-gateway:scheduling",
     "urn:imip-gateway:admin",
 )
+
+
+class Missing(Exception):
+    """Something did not answer as the story needs it."""
 
 
 class Jmap:
@@ -31,15 +35,16 @@ class Jmap:
         login = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
         session = self._json("GET", "/.well-known/jmap")
+        self._using = [capability for capability in _WANTED if capability in session["capabilities"]]
         self.account_id = session["primaryAccounts"]["urn:ietf:params:jmap:calendars"]
 
     def call(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Call one method and return its response's arguments."""
         call = [method, {"accountId": self.account_id, **arguments}, "c1"]
-        response = self._json("POST", "/jmap/", {"using": _USING, "methodCalls": [call]})
+        response = self._json("POST", "/jmap/", {"using": self._using, "methodCalls": [call]})
         name, result, _ = response["methodResponses"][0]
         if name != method:
-            raise RuntimeError(f"{method}: {result}")
+            raise Missing(f"{method}: {result}")
         return cast("dict[str, Any]", result)
 
     def set_event(self, **changes: Any) -> dict[str, Any]:
@@ -47,7 +52,7 @@ class Jmap:
         result = self.call("CalendarEvent/set", {"sendSchedulingMessages": True, **changes})
         for failed in ("notCreated", "notUpdated", "notDestroyed"):
             if result.get(failed):
-                raise RuntimeError(f"{failed}: {result[failed]}")
+                raise Missing(f"{failed}: {result[failed]}")
         return result
 
     def event(self, event_id: str) -> dict[str, Any]:
@@ -71,7 +76,7 @@ class Jmap:
                  "calendarIds": {self.default_calendar(): True}, "alerts": {"a1": alarm}}  # fmt: skip
         result = self.call("CalendarEvent/set", {"create": {"e1": event}})
         if "e1" not in (result.get("created") or {}):
-            raise RuntimeError(f"not created: {result.get('notCreated')}")
+            raise Missing(f"not created: {result.get('notCreated')}")
 
     def _json(self, verb: str, path: str, body: object = None) -> dict[str, Any]:
         connection = http.client.HTTPConnection(self._host, timeout=PATIENCE_SECONDS)
@@ -82,7 +87,7 @@ class Jmap:
             if response.status in (301, 302, 307, 308):
                 return self._json(verb, urllib.parse.urlsplit(response.headers["Location"]).path, body)
             if response.status != 200:
-                raise RuntimeError(f"{verb} {path}: {response.status} {text[:200]}")
+                raise Missing(f"{verb} {path}: {response.status} {text[:200]}")
             return cast("dict[str, Any]", json.loads(text))
         finally:
             connection.close()
@@ -103,7 +108,7 @@ class SeenMail:
         """Return the first link in the text that contains a path."""
         found = re.search(rf"https?://\S*{re.escape(path)}[^\s>)\"]+", self.text)
         if found is None:
-            raise RuntimeError(f"no link with {path} in {self.subject}")
+            raise Missing(f"no link with {path} in {self.subject}")
         return found.group()
 
 
@@ -114,7 +119,7 @@ class Mailbox:
         self._folder = folder
 
     def mails(self) -> list[SeenMail]:
-        paths = (path for path in self._folder.rglob("*") if path.is_file() and "tmp" not in path.parts)
+        paths = self._folder.glob("new/*")
         return [_read(path) for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns)]
 
     def count(self, to: str, subject: str) -> int:
@@ -129,7 +134,7 @@ class Mailbox:
                 return found[-1]
             if time.monotonic() > end:
                 there = "; ".join(f"{mail.to}: {mail.subject}" for mail in self.mails())
-                raise RuntimeError(f"no mail {subject!r} to {to}; there is: {there or 'nothing'}")
+                raise Missing(f"no mail {subject!r} to {to}; there is: {there or 'nothing'}")
             time.sleep(0.05)
 
 
