@@ -184,11 +184,11 @@ def _question(words: Words, occasion: Occasion, presentation: Presentation) -> Q
     if occasion.kind not in _INVITING or not links.can_answer:
         return None
     choices = (
-        ("Yes", links.accept, "accept"),
-        ("Maybe", links.tentative, "tentative"),
-        ("No", links.decline, "decline"),
+        (words.context("answer", "Yes"), links.accept, "accept"),
+        (words.context("answer", "Maybe"), links.tentative, "tentative"),
+        (words.context("answer", "No"), links.decline, "decline"),
     )
-    buttons = tuple(Button(words.context("answer", text), href, name) for text, href, name in choices if href)
+    buttons = tuple(Button(text, href, name) for text, href, name in choices if href)
     notes = [words.say("Each choice opens a page on which you confirm your answer.")]
     if occasion.facts is not None and scope_of(occasion.facts) is Scope.SERIES:
         notes.append(words.say("Your answer is for the whole series."))

@@ -123,7 +123,7 @@ def _weekly(words: Words, rule: Rule, start: Span | None) -> str:
         return words.say("every weekday (Monday to Friday)")
     if rule.interval == 1 and len(days) == 7:
         return words.say("every day")
-    names = words.list([_weekday_name(words, day, "format") for day in days])
+    names = words.list([_each_weekday(words, day) for day in days])
     return _every(words, rule, days=names)
 
 
@@ -179,15 +179,29 @@ def _days_of_month(words: Words, rule: Rule, start: Span | None) -> str:
     if weekdays:
         if not all(ordinal in _ORDINALS for ordinal, _ in weekdays):
             return ""
-        return words.list([_nth_weekday(words, ordinal, day) for ordinal, day in weekdays])
+        return words.list([_nth_weekday(words, ordinal, day) for ordinal, day in sorted(weekdays, key=_in_month)])
     numbers = rule.by_month_day or ((start.start.day,) if start else ())
-    return words.list([_month_day(words, number) for number in numbers]) if numbers else ""
+    return words.list([_month_day(words, number) for number in sorted(numbers, key=lambda n: (n < 0, n))])
+
+
+def _in_month(weekday: tuple[int, int]) -> tuple[bool, int, int]:
+    """Sort from the beginning of the month to its end: what counts from the end comes last."""
+    ordinal, day = weekday
+    return ordinal < 0, ordinal, day
 
 
 def _nth_weekday(words: Words, ordinal: int, day: int) -> str:
+    return words.choose(_ORDINALS[ordinal], _gender(words, day), weekday=_weekday_name(words, day))
+
+
+def _each_weekday(words: Words, day: int) -> str:
+    name = _weekday_name(words, day)
+    return words.choose("{weekday}", _gender(words, day), context="one of the days in: every week on", weekday=name)
+
+
+def _gender(words: Words, day: int) -> int:
     genders = words.context("genders of Monday to Sunday: 0 masculine, 1 feminine, 2 neuter", "0000000")
-    gender = int(genders[day]) if len(genders) == 7 and genders.isdigit() else 0
-    return words.choose(_ORDINALS[ordinal], gender, weekday=_weekday_name(words, day))
+    return int(genders[day]) if len(genders) == 7 and genders.isdigit() else 0
 
 
 def _month_day(words: Words, number: int) -> str:
@@ -198,8 +212,8 @@ def _month_day(words: Words, number: int) -> str:
     return words.say("day {number}", number=number)
 
 
-def _weekday_name(words: Words, day: int, form: str = "stand-alone") -> str:
-    return str(words.locale.days[form]["wide"][day])
+def _weekday_name(words: Words, day: int) -> str:
+    return str(words.locale.days["stand-alone"]["wide"][day])
 
 
 def _month_names(words: Words, months: Sequence[int]) -> str:

@@ -57,10 +57,10 @@ class Words:
         """Return a sentence that counts, in the plural that the language wants for `number`."""
         return self._catalogue.ngettext(one, many, number).format(number=number, **values)
 
-    def choose(self, message: str, gender: int, /, **values: object) -> str:
+    def choose(self, message: str, gender: int, /, *, context: str = "", **values: object) -> str:
         """Return a message in which `[a|b|c]` stands for the form of one grammatical gender (0, 1, 2)."""
-        text = _CHOICE.sub(lambda found: _nth(found[1].split("|"), gender), self._catalogue.gettext(message))
-        return text.format(**values)
+        text = self._catalogue.pgettext(context, message) if context else self._catalogue.gettext(message)
+        return _CHOICE.sub(lambda found: _nth(found[1].split("|"), gender), text).format(**values)
 
     def list(self, items: list[str]) -> str:
         """Return items as the language enumerates them."""

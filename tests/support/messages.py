@@ -2,8 +2,8 @@
 """Brings the message catalogues up to date with the code: `make messages`, or with `--check` only says what is wrong.
 
 New messages are added untranslated, messages that nothing says any more are removed, translations stay. What is a
-message is found in the code: what stands in `mark`, `mark_plural` and in `words.say`, `words.label`, `words.count` and
-`words.context` (see `gateway/imip/words.py`).
+message is found in the code: what stands in `mark`, `mark_plural` and in `words.say`, `words.label`, `words.count`,
+`words.context` and `words.choose` (see `gateway/imip/words.py`).
 """
 
 import ast
@@ -49,6 +49,13 @@ def _add(catalog: Catalog, call: ast.Call) -> None:
         catalog.add((texts[0], texts[1]))
     elif name == "context" and len(texts) == 2:
         catalog.add(texts[1], context=texts[0])
+    elif name == "choose" and texts:
+        catalog.add(texts[0], context=_context(call))
+
+
+def _context(call: ast.Call) -> str | None:
+    values = [keyword.value for keyword in call.keywords if keyword.arg == "context"]
+    return next((value.value for value in values if isinstance(value, ast.Constant)), None)
 
 
 def read(path: Path) -> Catalog:

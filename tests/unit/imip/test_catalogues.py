@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog
 
+from gateway.imip.words import LANGUAGES
 from tests.support.messages import LOCALE, catalogues, extract, faults, update
 
 HEAD = r"""msgid ""
@@ -80,3 +81,7 @@ def test_an_update_keeps_translations_adds_new_messages_and_drops_stale_ones(tmp
     assert "{number} days" in text
     update(path, source())
     assert path.read_text("utf-8") == text
+
+
+def test_every_language_has_its_catalogue() -> None:
+    assert sorted(LANGUAGES) == sorted(path.relative_to(LOCALE).parts[0] for path in catalogues())
