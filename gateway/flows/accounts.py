@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.errors import Refused
+from gateway.flows.alarm_plans import plan_account
 from gateway.flows.context import Context
 from gateway.itip.address import build_mailto, is_mailable, normal_address
 from gateway.store.accounts import AccessToken, Account, Domain, Identity, hash_password, token_hash
@@ -100,7 +101,6 @@ async def add_account(context: Context, new: NewAccount) -> Account:
                 title=new.name or addresses[0],
                 is_default=True,
                 created_at=now,
-                time_zone=new.time_zone,
             )
         )
         return account
@@ -174,6 +174,9 @@ async def change_account(
     def fn(unit: Unit) -> None:
         if changed:
             unit.accounts.update(account.id, **changed)
+        now = unit.accounts.get(account.id)
+        if now is not None and now.time_zone != account.time_zone:  # whole days and floating times are read in it
+            plan_account(unit, context, now)
         if wanted is None:
             return
         for address in wanted:

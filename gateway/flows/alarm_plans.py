@@ -20,6 +20,8 @@ from gateway.itip.firings import AlarmPlan
 from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component, Prop, parse_tree
 from gateway.jscalendar.alerts import alarm_key, write_alerts
+from gateway.jscalendar.convert import from_ical, to_ical
+from gateway.jscalendar.personal import with_personal
 from gateway.store.accounts import Account
 from gateway.store.alarms import PlannedAlarm
 from gateway.store.calendars import Calendar
@@ -90,6 +92,8 @@ def read_reader(unit: Unit, item: StoredObject, account: Account) -> Reader | No
     if not overlay and not (is_owner and "BEGIN:VALARM" in item.ical.upper()):
         return None
     calendars = _calendars(unit, item, account, is_owner=is_owner)
+    if not is_owner and not calendars:  # no longer shared with them
+        return None
     try:
         tree = _personal(parse_tree(item.ical), overlay, calendars, is_owner=is_owner)
     except Refused:
@@ -158,7 +162,8 @@ def _calendars(
         if calendar is None:
             continue
         shares = () if is_owner else unit.calendars.shares(calendar.id)
-        own = next((share.properties for share in shares if share.account_id == account.id), None)
+        readable = (share for share in shares if share.account_id == account.id and share.rights.get("mayReadItems"))
+        own = next((share.properties for share in readable), None)
         if is_owner or own is not None:
             found.append((calendar, calendar.properties if own is None else own))
     return tuple(found)
@@ -176,14 +181,13 @@ def _personal(
     is_owner: bool,
 ) -> Component:
     """Return the object with the alarms of one person in it, and of nobody else."""
+    if not is_owner:
+        bare = without_alarms(tree)
+        has_alerts = "alerts" in overlay or "recurrenceOverrides" in overlay
+        tree = to_ical(with_personal(from_ical(bare), overlay), bare) if has_alerts else bare
     if overlay.get("useDefaultAlerts"):
         return _with_default_alerts(tree, [own for _, own in calendars])
-    if not is_owner:
-        tree = without_alarms(tree)
-    alerts = overlay.get("alerts")
-    if not isinstance(alerts, Mapping):
-        return tree
-    return _map_events(tree, lambda event: event.adding(*_alarms(alerts, event)))
+    return tree
 
 
 def _with_default_alerts(tree: Component, calendars: Iterable[Mapping[str, Any]]) -> Component:

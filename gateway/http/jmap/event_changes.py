@@ -16,7 +16,7 @@ from gateway.flows.context import Context
 from gateway.flows.shared_edits import notify_edit
 from gateway.http.jmap.errors import SetFailure, invalid_properties
 from gateway.http.jmap.event_rights import STAMPS, changed_members, require_rights
-from gateway.http.jmap.event_view import PERSONAL, TOLD, EventRecord, load_records, show_event, stored_event
+from gateway.http.jmap.event_view import TOLD, EventRecord, load_records, show_event, stored_event
 from gateway.http.jmap.organizing import refuse_unreachable, with_organizer
 from gateway.http.jmap.session import MAX_CALENDARS_PER_EVENT
 from gateway.http.jmap.utc_times import with_utc_times
@@ -26,6 +26,7 @@ from gateway.itip.tree import Component, parse_tree
 from gateway.jscalendar.convert import to_ical
 from gateway.jscalendar.parse import parse_event
 from gateway.jscalendar.patch import same_json
+from gateway.jscalendar.personal import PERSONAL
 from gateway.jscalendar.values import Json, JsonMap, parse_utc, utc_text
 from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit

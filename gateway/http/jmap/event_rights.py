@@ -4,10 +4,10 @@
 from collections.abc import Iterable
 
 from gateway.http.jmap.errors import SetFailure
-from gateway.http.jmap.event_view import PERSONAL
 from gateway.http.jmap.view import View
 from gateway.itip.address import normal_address
 from gateway.jscalendar.patch import same_json
+from gateway.jscalendar.personal import PERSONAL
 from gateway.jscalendar.values import Json, JsonMap
 
 _ANSWER = frozenset(

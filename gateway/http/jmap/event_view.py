@@ -21,6 +21,7 @@ from gateway.itip.tree import parse_tree
 from gateway.jscalendar.convert import from_ical
 from gateway.jscalendar.occurrences import holds_instance
 from gateway.jscalendar.overrides import build_instance, is_excluded
+from gateway.jscalendar.personal import with_personal
 from gateway.jscalendar.values import (
     InvalidProperty,
     Json,
@@ -33,8 +34,6 @@ from gateway.jscalendar.values import (
 from gateway.store.objects import AttendeeStatus, StoredObject
 from gateway.store.unit import Unit
 
-#: What each user of a shared event keeps for themself (JMAP Calendars §5.3).
-PERSONAL = frozenset({"keywords", "color", "freeBusyStatus", "useDefaultAlerts", "alerts"})
 #: Members of a participant that tell how our mail and their answer went; shown, never stored with the event.
 TOLD = ("scheduleStatus", "scheduleSequence", "scheduleUpdated", "participationComment")
 #: All that is shown of somebody else's private event (JMAP Calendars §5.4).
@@ -113,7 +112,7 @@ def show_event(record: EventRecord, view: View, *, whole: bool = False) -> Json:
     item = record.item
     event = dict(stored_event(item))
     if not view.is_own:
-        event = _as_sharee(event, record.overlay)
+        event = with_personal(event, record.overlay)
     event["useDefaultAlerts"] = record.overlay.get("useDefaultAlerts") is True
     event.update(
         id=item.id,
@@ -184,20 +183,6 @@ def trimmed_overrides(event: Json, after: datetime | None, before: datetime | No
         if at is not None and (after is None or at >= after) and (before is None or at < before):
             kept[key] = patch
     return {**event, "recurrenceOverrides": kept}
-
-
-def _as_sharee(event: Json, overlay: Mapping[str, Any]) -> Json:
-    """Take the owner's personal members out and put the caller's own in."""
-    shown = {name: value for name, value in event.items() if name not in PERSONAL}
-    shown.update({name: value for name, value in overlay.items() if name in PERSONAL})
-    own: JsonMap = overlay.get("recurrenceOverrides") or {}
-    overrides: Json = {}
-    for key, patch in (event.get("recurrenceOverrides") or {}).items():
-        overrides[key] = {pointer: v for pointer, v in patch.items() if pointer.partition("/")[0] not in PERSONAL}
-    for key, patch in own.items():
-        if not is_excluded(overrides.get(key, {})):
-            overrides[key] = {**overrides.get(key, {}), **patch}
-    return {**shown, "recurrenceOverrides": overrides} if overrides else shown
 
 
 def _with_answers(people: JsonMap, statuses: Sequence[AttendeeStatus]) -> Json:
