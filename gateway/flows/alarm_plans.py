@@ -52,6 +52,8 @@ class Reader:
 
 def plan_alarms(unit: Unit, context: Context, item: StoredObject, account: Account) -> None:
     """Plan every alarm of a stored object anew, for its owner and for everybody it is shared with."""
+    if "BEGIN:VALARM" not in item.ical.upper() and not unit.alarms.concerns(item.id):
+        return  # no alarm in it, none planned, and nobody keeps one of their own
     plan_for(unit, context, item, account)
     for other_id in _sharees(unit, item):
         other = unit.accounts.get(other_id)

@@ -91,6 +91,7 @@ class Accounts:
         self._changes = changes
         self._by_address: dict[str, Account | None] = {}
         self._addresses: dict[str, tuple[str, ...]] = {}
+        self._known: dict[tuple[str, str], bool] = {}
 
     def _forget(self) -> None:
         """Something was written: ask again."""
@@ -158,16 +159,18 @@ class Accounts:
 
     def _find(self, address: str) -> Account | None:
         local, _, domain = address.rpartition("@")
-        plain = f"{local.partition('+')[0]}@{domain}"
-        alias = sa.select(schema.aliases.c.account_id).where(schema.aliases.c.address == sa.bindparam("address"))
-        for candidate in dict.fromkeys((address, plain)):
-            own = self._one(schema.accounts.c.address == candidate)
-            if own is None:
-                found = self._connection.execute(alias, {"address": candidate}).scalar()
-                own = self._one(schema.accounts.c.id == found) if found else None
-            if own is not None:
-                return record(Account, own)
-        return None
+        wanted = list(dict.fromkeys((address, f"{local.partition('+')[0]}@{domain}")))
+        aliased = sa.select(schema.aliases.c.account_id).where(schema.aliases.c.address.in_(wanted))
+        query = sa.select(schema.accounts).where(
+            sa.or_(schema.accounts.c.address.in_(wanted), schema.accounts.c.id.in_(aliased))
+        )
+        found = records(Account, self._connection.execute(query))
+        if len(found) < 2:
+            return found[0] if found else None
+        exact = self._one(
+            schema.accounts.c.address == address
+        )  # rare: the plain and the +detail address are two people
+        return record(Account, exact) or next(a for a in found if address in self.addresses(a.id))
 
     def all(self) -> tuple[Account, ...]:
         query = sa.select(schema.accounts).order_by(schema.accounts.c.address)
@@ -226,13 +229,18 @@ class Accounts:
     # whom an account knows
 
     def know(self, account_id: str, address: str, *, since: datetime, reason: str) -> None:
-        row = {"account_id": account_id, "address": address, "since": since, "reason": reason}
-        insert_new(self._connection, schema.correspondents, row)
+        """Remember that an account knows an address; the first time counts."""
+        if not self._known.get((account_id, address)):
+            row = {"account_id": account_id, "address": address, "since": since, "reason": reason}
+            insert_new(self._connection, schema.correspondents, row)
+            self._known[account_id, address] = True
 
     def knows(self, account_id: str, address: str) -> bool:
-        table = schema.correspondents
-        query = sa.select(table.c.address).where(table.c.account_id == account_id, table.c.address == address)
-        return self._connection.execute(query).first() is not None
+        if (account_id, address) not in self._known:
+            table = schema.correspondents
+            query = sa.select(table.c.address).where(table.c.account_id == account_id, table.c.address == address)
+            self._known[account_id, address] = self._connection.execute(query).first() is not None
+        return self._known[account_id, address]
 
     def _one(self, condition: sa.ColumnElement[bool]) -> Any:
         return self._connection.execute(sa.select(schema.accounts).where(condition)).first()

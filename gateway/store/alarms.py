@@ -79,6 +79,12 @@ class Alarms:
         if rows:
             self._connection.execute(sa.insert(table), rows)
 
+    def concerns(self, object_id: str) -> bool:
+        """Whether an object has planned alarms, or somebody's own settings that may hold some."""
+        planned = sa.select(schema.alarms.c.object_id).where(schema.alarms.c.object_id == object_id)
+        kept = sa.select(schema.overlays.c.object_id).where(schema.overlays.c.object_id == object_id)
+        return self._connection.execute(planned.union_all(kept).limit(1)).first() is not None
+
     def of_object(self, object_id: str, account_id: str) -> tuple[PlannedAlarm, ...]:
         """Return what is planned of an object for a user, the soonest first."""
         table = schema.alarms

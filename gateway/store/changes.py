@@ -45,6 +45,7 @@ class Changes:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._counts: dict[str, int] = {}  # all that one transaction does to an account is one count
 
     def state(self, account_id: str, kind: Kind) -> int:
         """Return the count at which anything of this kind last changed."""
@@ -95,13 +96,16 @@ class Changes:
 
     def _next(self, account_id: str) -> int:
         """Count one more change; what a sharee sees (`owner/sharee`) is counted with the owner's changes."""
-        counter = (
-            sa.update(schema.accounts)
-            .where(schema.accounts.c.id == account_id.partition("/")[0])
-            .values(modseq=schema.accounts.c.modseq + 1)
-            .returning(schema.accounts.c.modseq)
-        )
-        return int(self._connection.execute(counter).scalar_one())
+        owner = account_id.partition("/")[0]
+        if owner not in self._counts:
+            counter = (
+                sa.update(schema.accounts)
+                .where(schema.accounts.c.id == owner)
+                .values(modseq=schema.accounts.c.modseq + 1)
+                .returning(schema.accounts.c.modseq)
+            )
+            self._counts[owner] = int(self._connection.execute(counter).scalar_one())
+        return self._counts[owner]
 
     def _mark(self, account_id: str, kind: Kind, item_id: str, **marks: int) -> None:
         table = schema.changes.c

@@ -86,26 +86,32 @@ class StoredProposal:
 
 
 class Objects:
-    """All stored events and tasks."""
+    """All stored events and tasks. Within one transaction the same question is asked of the database once."""
 
     def __init__(self, connection: sa.Connection, changes: Changes) -> None:
         self._connection = connection
         self._changes = changes
+        self._by_uid: dict[tuple[str, str], tuple[StoredObject, ...]] = {}
+        self._statuses: dict[str, dict[tuple[str, str], AttendeeStatus]] = {}
 
     # the object itself
 
     def add(self, item: StoredObject, places: Iterable[tuple[str, str]]) -> None:
         """Store a new object in calendars: pairs of calendar id and resource name."""
+        self._by_uid.clear()
         insert(self._connection, schema.objects, item)
         self.set_places(item, places, new=True)
 
     def update(self, item: StoredObject) -> None:
+        self._by_uid.clear()
         changed = {name: value for name, value in values(item).items() if name not in ("id", "created_at")}
         self._connection.execute(sa.update(schema.objects).where(schema.objects.c.id == item.id).values(**changed))
         for key in self._watchers(item):
             self._changes.updated(key, Kind.EVENT, item.id)
 
     def remove(self, item: StoredObject) -> None:
+        self._by_uid.clear()
+        self._statuses.pop(item.id, None)
         for key in self._watchers(item):
             self._changes.destroyed(key, Kind.EVENT, item.id)
         self._connection.execute(sa.delete(schema.objects).where(schema.objects.c.id == item.id))
@@ -119,9 +125,12 @@ class Objects:
 
     def by_uid(self, account_id: str, uid: str) -> tuple[StoredObject, ...]:
         """Return what an account has of a UID: one object, or stand-alone instances (draft-ietf-jmap-calendars §4)."""
-        table = schema.objects
-        query = sa.select(table).where(table.c.account_id == account_id, table.c.uid == uid).order_by(table.c.instance)
-        return records(StoredObject, self._connection.execute(query))
+        if (account_id, uid) not in self._by_uid:
+            table = schema.objects
+            query = sa.select(table).where(table.c.account_id == account_id, table.c.uid == uid)
+            found = records(StoredObject, self._connection.execute(query.order_by(table.c.instance)))
+            self._by_uid[account_id, uid] = found
+        return self._by_uid[account_id, uid]
 
     def of_account(self, account_id: str) -> tuple[StoredObject, ...]:
         table = schema.objects
@@ -221,17 +230,24 @@ class Objects:
     # guests
 
     def statuses(self, object_id: str) -> tuple[AttendeeStatus, ...]:
-        table = schema.attendees
-        query = sa.select(table).where(table.c.object_id == object_id)
-        return records(AttendeeStatus, self._connection.execute(query.order_by(table.c.address, table.c.recurrence_id)))
+        """Return what is known of every guest, by address and instance."""
+        return tuple(self._known(object_id).values())
 
     def status(self, object_id: str, address: str, recurrence_id: str = "") -> AttendeeStatus | None:
-        return next(
-            (s for s in self.statuses(object_id) if (s.address, s.recurrence_id) == (address, recurrence_id)), None
-        )
+        return self._known(object_id).get((address, recurrence_id))
 
     def put_status(self, status: AttendeeStatus) -> None:
         upsert(self._connection, schema.attendees, values(status))
+        if status.object_id in self._statuses:
+            self._statuses[status.object_id][status.address, status.recurrence_id] = status
+
+    def _known(self, object_id: str) -> dict[tuple[str, str], AttendeeStatus]:
+        if object_id not in self._statuses:
+            table = schema.attendees
+            query = sa.select(table).where(table.c.object_id == object_id)
+            rows = self._connection.execute(query.order_by(table.c.address, table.c.recurrence_id))
+            self._statuses[object_id] = {(s.address, s.recurrence_id): s for s in records(AttendeeStatus, rows)}
+        return self._statuses[object_id]
 
     def set_schedule_status(
         self, object_id: str, address: str, code: str, text: str | None, *, at: datetime
