@@ -10,6 +10,7 @@ import re
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from gateway.errors import Deferred
 from gateway.relay.hop import Body, HopReply
@@ -55,6 +56,8 @@ class HopConnection(asyncio.Protocol):
         self._buffer = bytearray()
         self._lines: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None
+        self._until = 0.0  # when the present wait is over
+        self._timer: asyncio.TimerHandle | None = None
         self._paused = False
 
     def offers(self, keyword: str) -> bool:
@@ -64,8 +67,7 @@ class HopConnection(asyncio.Protocol):
     # --- asyncio.Protocol -----------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its bases
         self.alive = True
 
     def data_received(self, data: bytes) -> None:
@@ -79,6 +81,8 @@ class HopConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.alive = False
         self._paused = False
+        if self._timer is not None:
+            self._timer.cancel()
         self._wake()
 
     def pause_writing(self) -> None:
@@ -198,16 +202,32 @@ class HopConnection(asyncio.Protocol):
             await self._wait(until, "message not taken in time")
 
     async def _wait(self, until: float, complaint: str) -> None:
-        waiter = self._waiter = self.loop.create_future()
-        timer = self.loop.call_at(until, _expire, waiter)
+        self._until = until
+        if self._timer is None or self._timer.when() > until:
+            self._set_timer(until)
+        self._waiter = self.loop.create_future()
         try:
-            await waiter
+            await self._waiter
         except TimeoutError:
             self.abort()
             raise HopLost(complaint, late=True) from None
         finally:
-            timer.cancel()
             self._waiter = None
+
+    def _set_timer(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_at(when, self._look_at_the_clock)
+
+    def _look_at_the_clock(self) -> None:
+        """One timer for all waits of a connection, looked at when it fires: setting one for each would cost more."""
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self.loop.time() < self._until:
+            self._set_timer(self._until)
+        else:
+            self._waiter.set_exception(TimeoutError())
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -231,13 +251,12 @@ class HopConnection(asyncio.Protocol):
         return None
 
 
-def _expire(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError())
-
-
 def parse_reply(lines: Sequence[bytes]) -> HopReply:
     """Read the lines of one reply; the enhanced status (RFC 2034) is the first line's and leaves the text."""
+    if len(lines) == 1:
+        text = lines[0][4:].decode("utf-8", "replace")
+        found = _ENHANCED.match(text)
+        return HopReply(int(lines[0][:3]), found[1] if found else "", text[found.end() :] if found else text)
     texts = [line[4:].decode("utf-8", "replace") for line in lines]
     found = _ENHANCED.match(texts[0])
     if found is None:

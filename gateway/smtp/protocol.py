@@ -14,7 +14,7 @@ import logging
 import re
 import ssl
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from aiosmtpd.smtp import SMTP
 
@@ -85,7 +85,7 @@ class Session(SMTP):
         self._quitting = False  # the last word is said
         self._leaving = False  # we drain
         self._lost = False
-        self._paused = False
+        self._reading_paused = False
 
     def __dir__(self) -> list[str]:
         return self._names  # aiosmtpd walks through all attributes of every new session, twice
@@ -94,8 +94,8 @@ class Session(SMTP):
 
     def data_received(self, data: bytes) -> None:
         self._inbox.feed(data)
-        if len(self._inbox) > _UNREAD and not self._paused and self._transport is not None:
-            self._paused = True
+        if len(self._inbox) > _UNREAD and not self._reading_paused and self._transport is not None:
+            self._reading_paused = True
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
@@ -134,8 +134,8 @@ class Session(SMTP):
 
     def abort(self) -> None:
         """Cut the connection."""
-        if isinstance(self.transport, asyncio.Transport):
-            self.transport.abort()
+        if self.transport is not None:
+            cast(asyncio.Transport, self.transport).abort()  # uvloop's is one in all but its bases
 
     # --- the dialog ---------------------------------------------------------------------------------------------
 
@@ -199,10 +199,13 @@ class Session(SMTP):
             return None
 
     async def _more(self, seconds: float | None = None) -> None:
+        """Let out what we have to say, or wait for octets: one of them, because while we speak some may arrive."""
         self._reset_timeout(seconds)
-        await self._flush()
-        if self._paused and self._transport is not None:
-            self._paused = False
+        if self._out:
+            await self._flush()
+            return
+        if self._reading_paused and self._transport is not None:
+            self._reading_paused = False
             self._transport.resume_reading()
         await self._inbox.more()
 
@@ -290,9 +293,9 @@ class Session(SMTP):
         self._xforward = None
 
     async def _start_tls(self, context: ssl.SSLContext) -> None:
-        assert isinstance(self.transport, asyncio.Transport)
         try:
-            transport = await self.loop.start_tls(self.transport, self, context, server_side=True)
+            clear = cast(asyncio.Transport, self.transport)
+            transport = await self.loop.start_tls(clear, self, context, server_side=True)
         except (OSError, ssl.SSLError) as error:
             self.abort()
             raise ConnectionAbortedError(f"TLS: {error}") from error

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The relays that are compared, each a process of its own: `python -m bench.relays stock|pooled|ours SINK-PORT`.
+
+Prints its port; for each line on stdin it prints the processor seconds it has used so far.
+"""
+
+import asyncio
+import logging
+import sys
+from time import process_time
+from typing import Any
+
+
+async def stock(sink: int) -> int:
+    """The obvious thing: aiosmtpd's own class, one aiosmtplib.send for each mail."""
+    import aiosmtplib
+    from aiosmtpd.smtp import SMTP
+
+    class Handler:
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+            await aiosmtplib.send(
+                envelope.original_content,
+                sender=envelope.mail_from,
+                recipients=envelope.rcpt_tos,
+                hostname="127.0.0.1",
+                port=sink,
+                start_tls=False,
+            )
+            return "250 OK"
+
+    logging.getLogger("mail.log").setLevel(logging.WARNING)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(Handler(), hostname="stock", loop=loop), "127.0.0.1", 0)
+    return int(server.sockets[0].getsockname()[1])
+
+
+async def ours(sink: int) -> int:
+    """Our content filter, its scan and its log line included."""
+    from gateway.clock import SystemClock
+    from gateway.config.listeners import Address
+    from gateway.ids import RandomIds
+    from gateway.imip.mail import PASS, Direction, Disposition, Door, Mail
+    from gateway.imip.scan import may_hold_calendar
+    from gateway.log import start_logging
+    from gateway.relay.opening import open_relay
+    from gateway.smtp.door import Limits
+    from gateway.smtp.filter import FilterDoor
+    from gateway.smtp.listener import Binding, SmtpListener
+    from gateway.smtp.passage import Passage
+
+    async def examine(mail: Mail) -> Disposition:
+        return PASS
+
+    start_logging()
+    passage = Passage(
+        Door.FILTER,
+        Direction.INBOUND,
+        "ours",
+        open_relay(f"smtp://127.0.0.1:{sink}", hostname="ours"),
+        examine,
+        may_hold_calendar,
+        lambda address: False,
+        RandomIds(),
+        SystemClock(),
+    )
+    listener = SmtpListener(Binding(Address(host="127.0.0.1")), FilterDoor(passage), Limits(), hostname="ours")
+    await listener.start()
+    return int(listener.address.rpartition(":")[2])
+
+
+async def main() -> None:
+    """Serve until stdin ends."""
+    port = await {"stock": stock, "ours": ours}[sys.argv[1]](int(sys.argv[2]))
+    print(port, flush=True)
+    while await asyncio.to_thread(sys.stdin.readline):
+        print(process_time(), flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "ours":
+        import uvloop
+
+        uvloop.run(main())
+    else:
+        asyncio.run(main())
