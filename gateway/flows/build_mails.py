@@ -13,7 +13,7 @@ from gateway.errors import GatewayError
 from gateway.flows.alarm_mails import AlarmMail, queue_way_out
 from gateway.flows.context import Context
 from gateway.flows.drafts import Draft, build, gather
-from gateway.flows.links import mint_link, rsvp_expiry
+from gateway.flows.links import mint_link, rsvp_expiry, shown_facts
 from gateway.flows.owed import Owed
 from gateway.imip.verp import build_bounce_address
 from gateway.itip.address import normal_address
@@ -118,6 +118,7 @@ def _queue_itip(unit: Unit, context: Context, task: Task, account: Account, read
         mint_link(
             unit, context, "rsvp", item, to,
             expires_at=expires_at, recurrence_id=recurrence_id, token=ready.draft.token,
+            sequence=message.sequence, facts=shown_facts(message.calendar, recurrence_id),
         )  # fmt: skip
     depends = to if message.method in (Method.REQUEST, Method.CANCEL) else None
     _enqueue(

@@ -14,6 +14,7 @@ from gateway.flows.alarm_mails import (
     parse_alarm_mail,
 )
 from gateway.flows.context import Context
+from gateway.flows.links import link_url
 from gateway.flows.notices import NOTICE_TASK
 from gateway.flows.owed import Owed, parse_payload
 from gateway.flows.presenting import Letterhead, letterhead, present
@@ -122,10 +123,13 @@ def _itip_draft(unit: Unit, context: Context, account: Account, item: StoredObje
 def _answer_links(unit: Unit, context: Context, owed: Owed, item: StoredObject | None) -> tuple[str | None, Links]:
     """An invitation from here carries answer links, where pages are served and policy permits them."""
     asks = owed.message.method == Method.REQUEST and item is not None and item.is_origin
-    if not asks or context.public_url is None or not context.policy(unit).scheduling.http_rsvp_enable:
+    scheduling = context.policy(unit).scheduling
+    if not asks or not scheduling.http_rsvp_enable:
         return None, Links()
     token = context.ids.token()
-    page = f"{context.public_url}/rsvp/{token}"
+    page = link_url(context, "rsvp", token, scheduling)
+    if not page:
+        return None, Links()
     return token, Links(accept=f"{page}/accept", tentative=f"{page}/tentative", decline=f"{page}/decline", page=page)
 
 

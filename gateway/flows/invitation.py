@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the bearer of an answer link may see: one guest's view of one event, and whether it can still be answered.
+
+Read only. A link belongs to the organizer's account, so what is seen is always the organizer's copy, cut down to what
+this guest may know of it (the same view that their mails carry).
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from gateway.errors import Refused
+from gateway.flows.context import Context
+from gateway.flows.links import parse_shown
+from gateway.itip.instances import MASTER, InstanceKey, Series
+from gateway.itip.messages import Letterhead, is_cancelled, view_part, write_message, written_id
+from gateway.itip.model import FieldChange, Method
+from gateway.itip.objects import Party, SchedulingObject, read_object
+from gateway.itip.significance import diff_facts, read_facts
+from gateway.itip.staleness import rescheduled_at
+from gateway.itip.tree import Component, build_tree, parse_tree
+from gateway.itip.values import parse_moment_text
+from gateway.store.accounts import Account
+from gateway.store.links import Link
+from gateway.store.objects import AttendeeStatus, StoredObject
+from gateway.store.unit import Unit
+from policies.load import PolicySettings
+from policies.rsvp import GONE, OPEN, LinkFacts, decide_link
+from policies.verdict import Verdict
+
+#: Occurrences of a series that the page offers to answer alone.
+MAX_CHOICES = 12
+_MAX_GUESTS = 60
+_SHOWN = ("DTSTART", "DTEND", "DURATION", "DUE", "RRULE", "RDATE", "EXDATE", "STATUS", "SUMMARY", "LOCATION")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One coming occurrence of a series and the guest's answer to it."""
+
+    recurrence_id: str
+    partstat: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A link that is not gone, and the event as its guest may see it. `recurrence_id` is "" for all of it."""
+
+    link: Link
+    account: Account
+    item: StoredObject
+    subject: SchedulingObject
+    key: InstanceKey
+    guest: Party
+    calendar: str  # this guest's view, as a REQUEST
+    guest_count: int
+    verdict: Verdict
+    version: str  # changes with every reschedule: an answer counts only for the version it was given to
+    status: AttendeeStatus | None
+    policy: PolicySettings
+
+    @property
+    def recurrence_id(self) -> str:
+        return written_id(self.subject, self.key)
+
+    @property
+    def is_open(self) -> bool:
+        return self.verdict.action == OPEN
+
+    @property
+    def is_series(self) -> bool:
+        return self.key == MASTER and self.subject.series.is_recurring
+
+    @property
+    def partstat(self) -> str:
+        return self.guest.partstat
+
+    @property
+    def was_rescheduled(self) -> bool:
+        """Whether the event moved after the mail with this link was written."""
+        return self.link.sequence < _reschedule(self.subject, self.key)
+
+
+def find_link(unit: Unit, context: Context, purpose: str, token: str) -> tuple[Link, Account, StoredObject | None]:
+    """Return a link of a purpose that was neither revoked nor has ended, its account and its object.
+
+    Raises:
+        Refused: `not-found` for every token that is not good, whatever the reason; `link-ended` past its life.
+    """
+    link = unit.links.by_token(token)
+    if link is None or link.purpose != purpose or link.revoked_at is not None:
+        raise no_such_link()
+    account = unit.accounts.get(link.account_id)
+    if account is None or account.disabled:
+        raise no_such_link()
+    if link.expires_at <= context.clock.now():
+        raise Refused("link-ended", "This link has ended", rule="rsvp.expired")
+    return link, account, unit.objects.get(link.object_id) if link.object_id else None
+
+
+def no_such_link() -> Refused:
+    """Return the one answer to every token that opens nothing."""
+    return Refused("not-found", "No such link")
+
+
+def look(unit: Unit, context: Context, token: str, *, recurrence_id: str | None = None) -> Invitation:
+    """Return what a token shows. `recurrence_id` picks one occurrence of a series that the link is for.
+
+    Raises:
+        Refused: `not-found`, `link-ended`.
+    """
+    link, account, item = find_link(unit, context, "rsvp", token)
+    policy = context.policy(unit)
+    if item is None or not item.is_origin or item.is_draft:
+        raise no_such_link()
+    subject = read_object(parse_tree(item.ical))
+    key = _key(subject, link.recurrence_id if link.recurrence_id or not recurrence_id else recurrence_id)
+    guest = None if key is None else subject.attendees(key).get(link.attendee)
+    if key is not None and guest is None and key == MASTER:
+        key = next((k for k in subject.overrides if link.attendee in subject.attendees(k)), MASTER)
+        guest = subject.attendees(key).get(link.attendee)
+    facts = LinkFacts(
+        now=context.clock.now(),
+        expires_at=link.expires_at,
+        revoked=link.revoked_at is not None,
+        invited=guest is not None,
+        cancelled=key is not None and _is_cancelled(subject, key),
+        ends_at=_ends_at(subject, key or MASTER, item),
+    )
+    verdict = decide_link(facts, policy.rsvp, policy.scheduling)
+    if verdict.action == GONE or key is None or guest is None:
+        raise no_such_link()
+    calendar, count = _view(subject, key, guest, item, context.clock.now())
+    status = unit.objects.status(item.id, link.attendee, written_id(subject, key))
+    return Invitation(
+        link, account, item, subject, key, guest, calendar, count, verdict, _version(subject), status, policy
+    )
+
+
+def choices(invitation: Invitation, now: datetime) -> tuple[Choice, ...]:
+    """Return the coming occurrences of a series that the guest is on, each with their answer."""
+    if not invitation.is_series:
+        return ()
+    try:
+        return tuple(islice(_choices(invitation, now), MAX_CHOICES))
+    except Refused:
+        return ()
+
+
+def _choices(invitation: Invitation, now: datetime) -> Iterator[Choice]:
+    subject, me = invitation.subject, invitation.link.attendee
+    for occurrence in subject.series.occurrences(now, now + timedelta(days=1100)):
+        guest = subject.attendees(occurrence.key).get(me)
+        if guest is not None and not is_cancelled(occurrence.component):
+            yield Choice(written_id(subject, occurrence.key), guest.partstat)
+
+
+def changes_since(invitation: Invitation) -> tuple[FieldChange, ...]:
+    """Return what is different from the mail that brought the link."""
+    shown = parse_shown(invitation.link.facts)
+    now = _component(invitation.subject, invitation.key)
+    if shown is None or now is None:
+        return ()
+    series = invitation.subject.series
+    then = Series(shown if invitation.key == MASTER else series.master, (), series.zones)
+    before = read_facts(shown, then, invitation.key, _SHOWN)
+    return diff_facts(before, read_facts(now, series, invitation.key, _SHOWN), invitation.recurrence_id)
+
+
+def event_file(invitation: Invitation) -> str:
+    """Return the event for a calendar program: the guest's view with their answer, as an object and not a message."""
+    tree = parse_tree(invitation.calendar).without("METHOD")
+    return build_tree(tree)
+
+
+def _key(subject: SchedulingObject, recurrence_id: str) -> InstanceKey | None:
+    """Return which instance a stored or posted RECURRENCE-ID names; None where it names none."""
+    if not recurrence_id:
+        return MASTER
+    try:
+        key = subject.series.key_of(parse_moment_text(recurrence_id[:40]))
+    except Refused:
+        return None
+    known = key is not None and (key in subject.overrides or subject.series.exists(key))
+    return key if known else None
+
+
+def _component(subject: SchedulingObject, key: InstanceKey) -> Component | None:
+    found = subject.component(key)
+    if found is not None or subject.master is None:
+        return found
+    try:
+        return subject.series.implied(key)
+    except Refused:
+        return None
+
+
+def _reschedule(subject: SchedulingObject, key: InstanceKey) -> int:
+    component = subject.component(key) or subject.master
+    return rescheduled_at(component) if component is not None else 0
+
+
+def _is_cancelled(subject: SchedulingObject, key: InstanceKey) -> bool:
+    component = subject.component(key) or subject.master
+    return component is None or is_cancelled(component) or (subject.master is not None and is_cancelled(subject.master))
+
+
+def _ends_at(subject: SchedulingObject, key: InstanceKey, item: StoredObject) -> datetime | None:
+    if key == MASTER:
+        return item.ends_at
+    try:
+        return subject.series.occurrence_of(key).end_at
+    except Refused:
+        return item.ends_at
+
+
+def _version(subject: SchedulingObject) -> str:
+    """Name the times as they stand: every reschedule of any part makes another name."""
+    parts = sorted(f"{key}={rescheduled_at(component)}" for key, component in subject.instances())
+    return hashlib.sha256("\n".join((subject.uid, *parts)).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _view(
+    subject: SchedulingObject, key: InstanceKey, guest: Party, item: StoredObject, now: datetime
+) -> tuple[str, int]:
+    """Write what the guest may know, with no more of the other guests than a page can show; and count them."""
+    me, organizer = guest.address, subject.organizer
+    if organizer is None:
+        raise no_such_link()
+    keys = [key] if key != MASTER else [k for k, part in subject.instances() if _may_know(subject, k, part, me)]
+    hidden = [k for k in subject.overrides if k not in keys] if MASTER in keys else []
+    only = me if item.hide_attendees else None
+    parts = [view_part(subject, k, component=_lean(subject, k, me), hidden=hidden, only=only) for k in keys]
+    head = Letterhead(subject.uid, organizer.spelled, subject.zones)
+    message = write_message(Method.REQUEST, head, (guest.spelled,), parts, dtstamp=now, reason="Shown on its page")
+    return message.calendar, len(subject.attendees(key))
+
+
+def _may_know(subject: SchedulingObject, key: InstanceKey, part: Component, me: str) -> bool:
+    return me in subject.attendees(key) and (key == MASTER or not is_cancelled(part))
+
+
+def _lean(subject: SchedulingObject, key: InstanceKey, me: str) -> Component:
+    """Leave out guests beyond what is shown: an event with ten thousand of them is still one short page."""
+    component = subject.component(key) or subject.series.implied(key)
+    people = subject.attendees(key)
+    if len(people) <= _MAX_GUESTS:
+        return component
+    kept = {id(party.prop) for party in (people[me], *islice(people.values(), _MAX_GUESTS))}
+    return component.with_items(item for item in component.items if item.name != "ATTENDEE" or id(item) in kept)
+
+
+def as_partstat(invitation: Invitation, partstat: str) -> Invitation:
+    """Return an invitation as it reads with another answer, for a page that shows what was just given."""
+    return replace(invitation, guest=Party(invitation.guest.prop.with_param("PARTSTAT", partstat), invitation.guest.address))
