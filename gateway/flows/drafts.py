@@ -149,12 +149,20 @@ def _notice_draft(unit: Unit, context: Context, task: Task, account: Account) ->
         address=str(facts.get("address", "")),
         reason=str(facts.get("reason", "")),
         by_link=bool(facts.get("by_link")),
+        attached=str(facts.get("attached", "")),
     )
     return Draft(
         said=notice,
         recipient=Person(to, str(facts.get("to_name") or (reader.name if reader else ""))),
         head=Letterhead(service, None, None, domain),
-        presentation=present(unit, context, account, to, links=Links(page=str(facts.get("page", "")))),
+        presentation=present(
+            unit,
+            context,
+            account,
+            to,
+            language=str(facts.get("language", "")),
+            links=Links(page=str(facts.get("page", ""))),
+        ),
         keys=_keys(unit, context, domain),
         message_id=build_keyed_id("notice", (task.id,), to, secret=context.key("message-id"), domain=domain),
     )

@@ -7,13 +7,14 @@ this guest may know of it (the same view that their mails carry).
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
 from gateway.errors import Refused
 from gateway.flows.context import Context
 from gateway.flows.links import parse_shown
+from gateway.imip.facts import Span, placed
 from gateway.itip.instances import MASTER, InstanceKey, Series
 from gateway.itip.messages import Letterhead, is_cancelled, view_part, write_message, written_id
 from gateway.itip.model import FieldChange, Method
@@ -42,6 +43,7 @@ class Choice:
 
     recurrence_id: str
     partstat: str
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,9 @@ def _choices(invitation: Invitation, now: datetime) -> Iterator[Choice]:
     for occurrence in subject.series.occurrences(now, now + timedelta(days=1100)):
         guest = subject.attendees(occurrence.key).get(me)
         if guest is not None and not is_cancelled(occurrence.component):
-            yield Choice(written_id(subject, occurrence.key), guest.partstat)
+            start, end = (placed(moment, subject.zones) for moment in (occurrence.span.start, occurrence.span.end))
+            span = Span(start, end if end > start else None, occurrence.span.start.is_date)
+            yield Choice(written_id(subject, occurrence.key), guest.partstat, span)
 
 
 def changes_since(invitation: Invitation) -> tuple[FieldChange, ...]:
@@ -250,8 +254,3 @@ def _lean(subject: SchedulingObject, key: InstanceKey, me: str) -> Component:
         return component
     kept = {id(party.prop) for party in (people[me], *islice(people.values(), _MAX_GUESTS))}
     return component.with_items(item for item in component.items if item.name != "ATTENDEE" or id(item) in kept)
-
-
-def as_partstat(invitation: Invitation, partstat: str) -> Invitation:
-    """Return an invitation as it reads with another answer, for a page that shows what was just given."""
-    return replace(invitation, guest=Party(invitation.guest.prop.with_param("PARTSTAT", partstat), invitation.guest.address))

@@ -6,6 +6,7 @@ It never causes another notice.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from gateway.flows.context import Context
@@ -20,11 +21,27 @@ NOTICE_TASK = "Notice"
 
 
 def enqueue_notice(
-    unit: Unit, context: Context, account: Account, kind: str, to: str, item: StoredObject | None, **facts: Any
+    unit: Unit,
+    context: Context,
+    account: Account,
+    kind: str,
+    to: str,
+    item: StoredObject | None,
+    *,
+    key: str = "",
+    delay: timedelta = timedelta(),
+    **facts: Any,
 ) -> None:
-    """Owe one notice of a kind (`gateway.imip.kinds.Kind`) to one address."""
+    """Owe one notice of a kind (`gateway.imip.kinds.Kind`) to one address.
+
+    Of several with one `key` only the newest is sent, at the time the first was due.
+    """
     now = context.clock.now()
     uid = item.uid if item else ""
+    own_lane = lane(account.id, uid, "notice", to, *([key] if key else []))
+    waiting = [task for task in unit.tasks.unstarted(own_lane, now) if key]
+    for task in waiting:
+        unit.tasks.finish(task.id)
     payload: Mapping[str, Any] = {"kind": kind, "to": to, "calendar": item.ical if item else "", **facts}
     unit.tasks.enqueue(
         Task(
@@ -33,9 +50,9 @@ def enqueue_notice(
             account_id=account.id,
             object_id=item.id if item else None,
             uid=uid,
-            lane=lane(account.id, uid, "notice", to),
+            lane=own_lane,
             payload=payload,
-            due_at=now,
+            due_at=min((task.due_at for task in waiting), default=now + delay),
             created_at=now,
         )
     )

@@ -99,6 +99,7 @@ class Notice:
     address: str = ""  # whom a delivery report is about
     reason: str = ""  # the mail system's own words
     by_link: bool = False
+    attached: str = ""  # the event as a file to keep, no message to act on
 
 
 def build_itip_mail(
@@ -179,7 +180,8 @@ def build_notice(notice: Notice, recipient: Person, *, headers: Headers, present
         at=headers.date,
         by_link=notice.by_link,
     )
-    return _build(occasion, headers, presentation, ())
+    file = (_file_part(notice.attached),) if notice.attached else ()
+    return _build(occasion, headers, presentation, (), file)
 
 
 def _occurrence_facts(alarm: AlarmFacts) -> EventFacts | None:
@@ -215,7 +217,13 @@ def _actor(message: ItipMessage, facts: EventFacts | None) -> Person | None:
     return Person(message.from_address, guest.name if guest else "")
 
 
-def _build(occasion: Occasion, headers: Headers, presentation: Presentation, calendar: tuple[Part, ...]) -> BuiltMail:
+def _build(
+    occasion: Occasion,
+    headers: Headers,
+    presentation: Presentation,
+    calendar: tuple[Part, ...],
+    files: tuple[Part, ...] = (),
+) -> BuiltMail:
     letter = compose_letter(occasion, presentation)
     logo = _usable(presentation.branding.logo)
     token = headers.message_id.strip("<>")
@@ -227,8 +235,8 @@ def _build(occasion: Occasion, headers: Headers, presentation: Presentation, cal
         html = build_multipart("related", (html, _logo_part(logo, cid)), f"{boundary}.r", ' type="text/html";')
     body = (build_text_part(shown.text, "plain"), html, *calendar[:1])
     content = build_multipart("alternative", body, f"{boundary}.a")
-    if len(calendar) > 1:
-        content = build_multipart("mixed", (content, *calendar[1:]), f"{boundary}.m")
+    if len(calendar) > 1 or files:
+        content = build_multipart("mixed", (content, *calendar[1:], *files), f"{boundary}.m")
     lines, utf8 = _header_lines(occasion, headers, presentation, letter)
     return BuiltMail(headers.message_id, letter.subject, build_message(lines, content), utf8, shown.fault)
 
@@ -272,6 +280,13 @@ def _calendar_parts(message: ItipMessage, facts: EventFacts | None, attached: fr
         return (part,)
     disposition = 'Content-Disposition: attachment; filename="invite.ics"'
     return part, build_base64_part('application/ics; name="invite.ics"', data, disposition)
+
+
+def _file_part(calendar: str) -> Part:
+    """Return an event to keep. No METHOD, so no program asks its reader for the answer that was just given."""
+    data = calendar.encode("utf-8", "surrogateescape")
+    disposition = 'Content-Disposition: attachment; filename="event.ics"'
+    return build_base64_part('text/calendar; charset=utf-8; name="event.ics"', data, disposition)
 
 
 def _usable(logo: Logo | None) -> Logo | None:

@@ -196,7 +196,7 @@ def _question(words: Words, occasion: Occasion, presentation: Presentation) -> Q
 
 
 def _guests(words: Words, occasion: Occasion) -> Section | None:
-    if occasion.facts is None or occasion.kind not in (*_INVITING, Kind.PUBLISHED):
+    if occasion.facts is None or occasion.kind not in (*_INVITING, Kind.PUBLISHED, Kind.ANSWERS):
         return None
     return render_guests(words, occasion.facts, hidden=occasion.hide_guests)
 

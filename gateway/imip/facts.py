@@ -139,7 +139,7 @@ def read_span(event: Component, zones: Zones) -> Span | None:
             finish = zones.shifted(begin, parse_duration(length))
         except Refused:
             finish = None
-    starts, ends = _placed(begin, zones), _placed(finish, zones) if finish else None
+    starts, ends = placed(begin, zones), placed(finish, zones) if finish else None
     if ends is not None and ((ends.tzinfo is None) != (starts.tzinfo is None) or ends <= starts):
         ends = None
     return Span(starts, ends, begin.is_date)
@@ -148,13 +148,13 @@ def read_span(event: Component, zones: Zones) -> Span | None:
 def read_moment(prop: Prop | None, zones: Zones) -> Span | None:
     """Return the moment that a property names, as a span without end."""
     moment = _quietly(parse_moment, prop)
-    return None if moment is None else Span(_placed(moment, zones), None, moment.is_date)
+    return None if moment is None else Span(placed(moment, zones), None, moment.is_date)
 
 
 def read_dates(props: Iterable[Prop], zones: Zones, series: Span | None) -> tuple[Span, ...]:
     """Return the moments of list properties in order, in the zone of the series: UTC says little to a person."""
     found = [moment for prop in props for moment in _quietly(parse_moments, prop) or ()][:MAX_DATES]
-    spans = [Span(_placed(moment, zones), None, moment.is_date) for moment in found]
+    spans = [Span(placed(moment, zones), None, moment.is_date) for moment in found]
     if series is not None and series.start.tzinfo is not None:
         zone = series.start.tzinfo
         spans = [Span(s.start.astimezone(zone)) if s.start.tzinfo is not None else s for s in spans]
@@ -231,7 +231,7 @@ def _quietly(parse: Callable[[Prop], T], prop: Prop | None) -> T | None:
         return None
 
 
-def _placed(moment: Moment, zones: Zones) -> datetime:
+def placed(moment: Moment, zones: Zones) -> datetime:
     """Return a moment as a datetime: aware in its own zone, or naive where it floats or is a day."""
     if moment.kind is Kind.UTC:
         return moment.wall.replace(tzinfo=UTC)

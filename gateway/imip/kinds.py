@@ -34,6 +34,8 @@ class Kind(StrEnum):
     ANSWER_RECORDED = "answer-recorded"
     HELD = "held"
     CONSENT = "consent"
+    ANSWERS = "answers"
+    WRONG_ADDRESS = "wrong-address"
     TEST = "test"
 
 
@@ -142,6 +144,14 @@ FORMS: dict[Kind, Form] = {
         Tone.NEUTRAL,
         mark("Reminders from {person}: do you agree?"),
         mark("{person} would like to send calendar reminders to {address}."),
+    ),
+    Kind.ANSWERS: Form(
+        Tone.NEUTRAL, mark("Answers so far: {event}"), mark("New answers to your invitation have come in.")
+    ),
+    Kind.WRONG_ADDRESS: Form(
+        Tone.CHANGE,
+        mark("Wrong address? {event}"),
+        mark("Somebody who received this invitation at {address} says that it was not meant for them."),
     ),
     Kind.TEST: Form(
         Tone.NEUTRAL,
