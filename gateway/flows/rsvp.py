@@ -37,6 +37,7 @@ from policies.rsvp import APPLY, ASK_AGAIN, CLOSED, SAME, AnswerFacts, LinkFacts
 from policies.verdict import Verdict
 
 _answers = Counter("imip_rsvp_answers_total", "Answers given on a page, by what became of them.")
+_LONGEST = timedelta(days=62)
 ANSWERS = (Partstat.ACCEPTED, Partstat.TENTATIVE, Partstat.DECLINED, Partstat.NEEDS_ACTION)
 
 
@@ -242,7 +243,8 @@ def propose(unit: Unit, context: Context, given: GivenProposal) -> Answered:
 def _counter(unit: Unit, context: Context, invitation: Invitation, given: GivenProposal) -> ItipMessage | None:
     subject, key = invitation.subject, invitation.key
     present = subject.component(key) or subject.series.implied(key)
-    if given.end <= given.start or given.end - given.start > timedelta(days=62):
+    least = timedelta() if read_span(present, subject.zones).start.is_date else timedelta(minutes=1)
+    if not least <= given.end - given.start <= _LONGEST:
         raise Refused("usage", "The end is not after the start")
     return build_counter(
         subject.calendar,

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.config.listeners import Listener
 from gateway.errors import Deferred, GatewayError
 from gateway.flows.context import Context
-from gateway.http import health, jmap
+from gateway.http import health, jmap, rsvp
 from gateway.http.auth import Authenticator
 from gateway.http.problem import problem_for
 
@@ -35,7 +35,7 @@ STREAMS = ("/jmap/eventsource/",)
 def build_app(context: Context, areas: Sequence[Sequence[BaseRoute]] = ()) -> Starlette:
     """Return the application: health and JMAP, and the areas that the composition root adds."""
     authenticator = Authenticator(context)
-    own: list[BaseRoute] = [*health.routes(context), *jmap.routes(context, authenticator)]
+    own: list[BaseRoute] = [*health.routes(context), *jmap.routes(context, authenticator), *rsvp.routes(context)]
     app = Starlette(
         routes=[*own, *(route for area in areas for route in area)],
         middleware=_middleware(context),

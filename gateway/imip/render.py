@@ -56,7 +56,7 @@ class Brand:
 
 def render_letter(letter: Letter, branding: Branding, templates: Templates, *, logo_cid: str = "") -> Rendered:
     """Return the text and HTML of a letter."""
-    brand = _brand(branding, logo_cid)
+    brand = render_brand(branding, logo_cid)
     if not templates.sources:
         return _rendered(Templates(), letter, brand)
     try:
@@ -138,7 +138,8 @@ def _engine(templates: Templates) -> ImmutableSandboxedEnvironment:
     return engine
 
 
-def _brand(branding: Branding, logo_cid: str) -> Brand:
+def render_brand(branding: Branding, logo_cid: str) -> Brand:
+    """Return what templates see of a branding."""
     accent = _colour(branding.colours.accent, "#1d4ed8")
     logo = branding.logo
     return Brand(

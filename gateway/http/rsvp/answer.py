@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`/rsvp/TOKEN`: GET and HEAD show, POST answers. Below it: another time, passing on, not me, the file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.errors import Refused
+from gateway.flows import rsvp
+from gateway.flows.invitation import Invitation, choices, event_file, look
+from gateway.flows.presenting import present
+from gateway.http.rsvp import answer_page as pages
+from gateway.http.rsvp.dead_end import note
+from gateway.http.rsvp.door import BODY_LIMIT, Door, chosen
+from gateway.http.rsvp.guard import Path, caller, is_secure, read_form
+from gateway.http.rsvp.page import Page
+from gateway.http.rsvp.reader import choose_reader
+from gateway.http.rsvp.render import SAFE, Look, respond
+from gateway.itip.address import is_mailable
+from gateway.store.unit import Unit
+from policies.rsvp import APPLY, SAME
+from policies.verdict import Verdict
+
+_BELOW: dict[str, Callable[[pages.Scene], Page]] = {
+    "propose": pages.propose_page,
+    "delegate": pages.delegate_page,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An invitation, and how it is shown to its guest."""
+
+    invitation: Invitation
+    locale: str
+    zone: str | None
+    otherwise: str
+    look: Look
+
+
+class AnswerDoor(Door):
+    """The pages of an answer link."""
+
+    async def get(self, request: Request, path: Path) -> Response:
+        seen = await self.context.store.read(lambda unit: self._see(unit, look(unit, self.context, path.token)))
+        if path.action == "event.ics":
+            return self._file(request, seen)
+        scene = self._scene(request, path, seen)
+        page = self._shown(path, scene)
+        return self._respond(request, seen, page, 200 if seen.invitation.is_open else 410)
+
+    def _shown(self, path: Path, scene: pages.Scene) -> Page:
+        if scene.invitation.is_open and self._permits(path.action, scene.invitation):
+            return _BELOW[path.action](scene)
+        if path.action == "not-me":
+            return pages.stranger_page(scene, noted=False)
+        return pages.question_page(scene)
+
+    def _permits(self, action: str, invitation: Invitation) -> bool:
+        settings = invitation.policy.rsvp
+        return {"propose": settings.allow_proposals, "delegate": settings.allow_delegation}.get(action, False)
+
+    async def post(self, request: Request, path: Path) -> Response:
+        form = await read_form(request, BODY_LIMIT)
+        seen = await self.context.store.read(lambda unit: self._see(unit, look(unit, self.context, path.token)))
+        try:
+            version = self.guard.version(request, path.token, form.get("csrf", ""))
+        except Refused:
+            version = None
+        if version is None:
+            return self._again(request, path, seen, form)
+        if path.action == "not-me":
+            return await self._not_me(request, path, seen, form)
+        if path.action == "propose":
+            return await self._propose(request, path, seen, form, version)
+        return await self._give(request, path, seen, form, version)
+
+    async def _give(self, request: Request, path: Path, seen: Seen, form: dict[str, str], version: str) -> Response:
+        status, delegate = form.get("status", "").lower(), form.get("delegate", "").strip()
+        fault = self._fault(request, path, seen, form)
+        if fault is not None:
+            return fault
+        given = rsvp.GivenAnswer(
+            token=path.token,
+            partstat="DELEGATED" if path.action == "delegate" else status.upper(),
+            version=version,
+            comment=form.get("comment", "").strip(),
+            recurrence_id=form.get("occurrence", ""),
+            delegate=delegate,
+            caller=caller(request, self.context),
+        )
+
+        def fn(unit: Unit) -> tuple[rsvp.Answered, Seen]:
+            answered = rsvp.answer(unit, self.context, given)
+            return answered, self._see(unit, answered.invitation)
+
+        answered, seen = await self.context.store.write(fn)
+        self.context.wake()
+        scene = self._scene(request, path, seen, form)
+        page = pages.answered_page(scene, answered.verdict, answered.before)
+        return self._respond(request, seen, page, _status(answered.verdict))
+
+    def _fault(self, request: Request, path: Path, seen: Seen, form: dict[str, str]) -> Response | None:
+        """Return the page once more where something is missing in the form; nothing is stored then."""
+        words = self._scene(request, path, seen).words
+        settings = seen.invitation.policy.rsvp
+        if not seen.invitation.is_open:
+            return None
+        if len(form.get("comment", "").strip()) > settings.comment_max_length:
+            return self._refuse(request, path, seen, form, "comment", words.say("This text is too long."))
+        if path.action == "delegate":
+            if settings.allow_delegation and is_mailable(form.get("delegate", "").strip()):
+                return None
+            text = words.say("Please give the mail address of the person.")
+            return self._refuse(request, path, seen, form, "delegate", text)
+        if form.get("status", "").lower() not in (*pages.CHOICES, "needs-action"):
+            text = words.say("Please choose one of the answers.")
+            return self._refuse(request, path, seen, form, "status", text)
+        return None
+
+    async def _propose(self, request: Request, path: Path, seen: Seen, form: dict[str, str], version: str) -> Response:
+        scene = self._scene(request, path, seen, form)
+        start, end = (_wall(form.get(name, "")) for name in ("start", "end"))
+        facts = scene.facts
+        same = facts is not None and facts.span is not None and start == facts.span.start.replace(tzinfo=None)
+        backwards = start is None or end is None or end < start
+        text = scene.words.say("Please choose a time that is different from the present one.")
+        if start is None or end is None or backwards or (same and end == _present_end(scene)):
+            return self._refuse(request, path, seen, form, "start", text)
+        given = rsvp.GivenProposal(
+            path.token, version, start, end, form.get("comment", "").strip(), form.get("occurrence", ""),
+            caller(request, self.context),
+        )  # fmt: skip
+        proposed = await self.context.store.write(lambda unit: rsvp.propose(unit, self.context, given))
+        self.context.wake()
+        if proposed.verdict.action != APPLY:
+            page = pages.answered_page(scene, proposed.verdict, proposed.before)
+            return self._respond(request, seen, page, _status(proposed.verdict))
+        return self._respond(request, seen, pages.proposed_page(scene))
+
+    async def _not_me(self, request: Request, path: Path, seen: Seen, form: dict[str, str]) -> Response:
+        scene = self._scene(request, path, seen)
+        if form.get("sure") != "yes":
+            return self._respond(request, seen, pages.stranger_page(scene, noted=False), 422)
+        who = caller(request, self.context)
+        await self.context.store.write(lambda unit: rsvp.report_stranger(unit, self.context, path.token, who))
+        self.context.wake()
+        return self._respond(request, seen, pages.stranger_page(scene, noted=True))
+
+    def _refuse(
+        self, request: Request, path: Path, seen: Seen, form: dict[str, str], field: str, text: str
+    ) -> Response:
+        scene = self._scene(request, path, seen, form, fault=text, field=field)
+        return self._respond(request, seen, self._shown(path, scene), 422)
+
+    def _again(self, request: Request, path: Path, seen: Seen, form: dict[str, str]) -> Response:
+        """Show the form once more, with a nonce that is good: the old one was too old, or none of ours."""
+        scene = self._scene(request, path, seen, form)
+        page = self._shown(path, scene)
+        notes = (note(scene.reader, 403), *page.notes)
+        return self._respond(request, seen, replace(page, notes=notes), 403 if seen.invitation.is_open else 410)
+
+    def _see(self, unit: Unit, invitation: Invitation) -> Seen:
+        guest = invitation.guest
+        account = invitation.account
+        language = guest.prop.param("LANGUAGE") or ""
+        shown = present(unit, self.context, account, guest.spelled, language=language)
+        reader = unit.accounts.by_address(guest.address)
+        known = (reader.locale if reader else None) or language
+        template = invitation.policy.scheduling.http_rsvp_template
+        return Seen(invitation, known or "", shown.time_zone, shown.locale, Look(shown.branding, template))
+
+    def _scene(
+        self,
+        request: Request,
+        path: Path,
+        seen: Seen,
+        form: dict[str, str] | None = None,
+        *,
+        fault: str = "",
+        field: str = "",
+    ) -> pages.Scene:
+        reader = choose_reader(
+            chosen(form if form is not None else request.query_params),
+            known=seen.locale,
+            accepted=request.headers.get("accept-language", ""),
+            otherwise=seen.otherwise,
+            known_zone=seen.zone,
+        )
+        now = self.context.clock.now()
+        return pages.Scene(
+            reader=reader,
+            invitation=seen.invitation,
+            base=path.base,
+            nonce=self.guard.nonce(path.token, seen.invitation.version),
+            now=now,
+            hint=pages.HINTS.get(path.action, "") if form is None else "",
+            choices=choices(seen.invitation, now) if seen.invitation.is_open else (),
+            typed=tuple(form.items()) if form and fault else (),
+            fault=fault,
+            fault_field=field,
+        )
+
+    def _file(self, request: Request, seen: Seen) -> Response:
+        if not seen.invitation.is_open:
+            raise Refused("link-ended", "The event is over")
+        headers = {**SAFE, "Content-Disposition": 'attachment; filename="event.ics"'}
+        data = event_file(seen.invitation).encode("utf-8", "surrogateescape")
+        return Response(data, headers=headers, media_type="text/calendar")
+
+    def _respond(self, request: Request, seen: Seen, page: Page, status: int = 200) -> Response:
+        return respond(page, seen.look, status, secure=is_secure(request))
+
+
+def _status(verdict: Verdict) -> int:
+    """200 counts, 409 asks again (nothing was stored), 410 can no longer be answered."""
+    if verdict.action in (APPLY, SAME):
+        return 200
+    return 409 if verdict.action == "ask-again" else 410
+
+
+def _wall(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text.strip()[:16])
+    except ValueError:
+        return None
+    return at if at.tzinfo is None and 1970 <= at.year <= 2200 else None
+
+
+def _present_end(scene: pages.Scene) -> datetime | None:
+    end = pages.present_times(scene)[1]
+    return end.replace(tzinfo=None) if end else None
