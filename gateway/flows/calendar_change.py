@@ -212,8 +212,8 @@ def _note_guests(unit: Unit, context: Context, item: StoredObject, addressed: tu
 
 
 def _revoke_links(unit: Unit, context: Context, shown: StoredObject, item: StoredObject | None) -> None:
-    """An answer link dies with the invitation: event gone or cancelled, guest removed."""
-    if item is None or item.status == "CANCELLED":
+    """An answer link dies with the invitation: event gone, guest removed. Of a cancelled one its page says so."""
+    if item is None:
         unit.links.revoke(context.clock.now(), shown.id)
         return
     guests = {guest.address for guest in guests_of(parse_tree(item.ical))}

@@ -118,10 +118,9 @@ def rsvp_expiry(item: StoredObject, policy: PolicySettings, now: datetime) -> da
 
 def shown_facts(calendar: str, recurrence_id: str) -> Mapping[str, Any]:
     """Return what a link keeps of the event as its mail shows it, so that the page can say what changed since."""
-    component = next(
-        (each for each in parse_tree(calendar).components if (each.value("RECURRENCE-ID") or "") == recurrence_id), None
-    )
-    if component is None or component.name == "VTIMEZONE":
+    parts = parse_tree(calendar).children("VEVENT", "VTODO", "VJOURNAL")
+    component = next((part for part in parts if (part.value("RECURRENCE-ID") or "") == recurrence_id), None)
+    if component is None:
         return {}
     text = build_tree(Component(component.name, component.all(*_SHOWN)))
     return {"shown": text} if len(text) <= _MAX_SHOWN else {}

@@ -109,11 +109,11 @@ class RsvpWorld:
         return await self.store.write(fn)
 
     async def set(self, **overrides: object) -> None:
-        """Change settings at run time, by their dotted names with `__` for the dot."""
+        """Change policies at run time, by their names with `__` for the dot."""
 
         def fn(unit: Any) -> None:
             for name, value in overrides.items():
-                unit.settings.put(name.replace("__", "."), value, at=self.clock.now(), by="test")
+                unit.settings.put("policy." + name.replace("__", "."), value, at=self.clock.now(), by="test")
 
         await self.store.write(fn)
 

@@ -10,15 +10,26 @@ from gateway.store.engine import Store
 from tests.support.calendars import component, partstats
 from tests.support.rsvp import BOB, DANA, LEE, MEETING, SAM, RsvpWorld, event
 
+SERIES = (*MEETING, "RRULE:FREQ=WEEKLY;COUNT=5")
+
 
 @pytest.fixture
 async def world(store: Store, clock: SettableClock) -> RsvpWorld:
     return await RsvpWorld(store, clock).open()
 
 
-async def test_the_page_shows_what_the_mail_shows(world: RsvpWorld) -> None:
+@pytest.fixture
+async def link(world: RsvpWorld) -> str:
     await world.put(event(*MEETING))
-    page = await world.get(await world.link(LEE) + "/accept")
+    return await world.link(LEE)
+
+
+async def answers(world: RsvpWorld) -> dict[str, str]:
+    return partstats((await world.item()).ical)
+
+
+async def test_the_page_shows_what_the_mail_shows(world: RsvpWorld, link: str) -> None:
+    page = await world.get(link + "/accept")
     assert page.status == 200
     for text in (
         "Will you attend?",
@@ -34,9 +45,267 @@ async def test_the_page_shows_what_the_mail_shows(world: RsvpWorld) -> None:
     assert " checked" not in page.response.text
 
 
-async def test_an_answer_reaches_the_organizer(world: RsvpWorld) -> None:
-    await world.put(event(*MEETING))
-    path = await world.link(LEE)
-    page = await world.answer(path, "accepted", comment="I bring cake")
-    assert (page.status, "Your answer has been recorded: accepted" in page.text) == (200, True), page.text
-    assert partstats((await world.item()).ical)[LEE] == "ACCEPTED"
+async def test_the_button_pressed_in_the_mail_is_named_and_stands_first_and_is_not_chosen(
+    world: RsvpWorld, link: str
+) -> None:
+    page = await world.get(link + "/decline")
+    assert "You chose “no” in the message" in page.text
+    radios = [line for line in page.response.text.splitlines() if 'type="radio"' in line]
+    assert 'value="declined"' in radios[0]
+    assert all(" required" in line and " checked" not in line for line in radios)
+
+
+async def test_an_answer_is_stored_told_and_confirmed(world: RsvpWorld, link: str) -> None:
+    page = await world.answer(link + "/accept", "accepted", comment="I bring cake")
+    assert page.status == 200
+    assert "Your answer has been recorded: accepted" in page.text
+    assert (await answers(world))[LEE] == "ACCEPTED"
+    item = await world.item()
+    status = await world.store.read(lambda unit: unit.objects.status(item.id, LEE))
+    assert (status.via, status.partstat, status.comment) == ("link", "ACCEPTED", "I bring cake")
+    assert status.schedule_status == "2.0"
+    sent = {str(mail["To"]).partition("@")[0].rpartition("<")[2]: mail for mail in (await world.mails())[-2:]}
+    assert sent["dana"]["Subject"].startswith("Accepted: Summer plans")
+    assert "I bring cake" in sent["dana"].get_body(("plain",)).get_content()
+    assert "The answer was given on the web page" in sent["dana"].get_body(("plain",)).get_content()
+    assert sent["lee"]["Subject"].startswith("Answer recorded: Summer plans")
+    assert f"https://calendar.example.org{link}" in sent["lee"].get_body(("plain",)).get_content()
+    (file,) = [part for part in sent["lee"].walk() if part.get_filename() == "event.ics"]
+    text = file.get_payload(decode=True).decode()
+    assert "METHOD" not in text
+    assert "PARTSTAT=ACCEPTED" in text
+
+
+async def test_the_organizer_is_notified_in_their_calendar(world: RsvpWorld, link: str) -> None:
+    await world.answer(link, "tentative")
+    account = world.accounts[DANA].id
+    (notification,) = await world.store.read(lambda unit: unit.notifications.of(account))
+    assert notification.changed_by["email"] == LEE
+
+
+async def test_the_audit_row_names_the_way_and_never_the_token(world: RsvpWorld, link: str) -> None:
+    await world.answer(link, "declined")
+    account = world.accounts[DANA].id
+    entry = (await world.store.read(lambda unit: unit.journal.of_uid(account, "u1")))[-1]
+    assert (entry.stage, entry.rule, entry.facts["via"]) == ("link", "reply.applied", "link")
+    assert (entry.facts["before"], entry.facts["network"]) == ("NEEDS-ACTION", "192.0.2.0/24")
+    rows = await world.everything()
+    assert link.rpartition("/")[2] not in f"{rows['journal']}{rows['links']}"
+
+
+async def test_repeating_an_answer_is_no_error_and_changes_nothing(world: RsvpWorld, link: str) -> None:
+    await world.answer(link, "accepted")
+    before = await world.everything()
+    page = await world.answer(link, "accepted")
+    assert (page.status, "Your answer has been recorded: accepted" in page.text) == (200, True)
+    assert await world.everything() == before
+
+
+async def test_an_answer_can_be_changed_and_undone_even_within_a_second(world: RsvpWorld, link: str) -> None:
+    await world.answer(link, "accepted")
+    page = await world.answer(link, "declined")
+    assert (await answers(world))[LEE] == "DECLINED"
+    assert "Before it was: accepted" in page.text
+    undone = await world.post(link, **page.hidden(0))
+    assert (undone.status, (await answers(world))[LEE]) == (200, "ACCEPTED")
+
+
+async def test_an_old_mail_after_a_reschedule_says_so_and_asks_for_the_new_time(world: RsvpWorld, link: str) -> None:
+    await world.answer(link, "accepted")
+    opened_before = (await world.get(link)).hidden()
+    world.clock.advance(timedelta(minutes=5))
+    moved = [line.replace("20260615", "20260616") for line in MEETING]
+    await world.put(event(*moved))
+    page = await world.get(link)
+    assert "The event has changed since this link was sent" in page.text
+    assert "What has changed When" in page.text
+    assert "Before: Monday, June 15, 2026" in page.text
+    assert "Now: Tuesday, June 16, 2026" in page.text
+    assert "NEEDS-ACTION" in (await answers(world))[LEE]
+    stale = await world.post(link, status="declined", **opened_before)
+    assert stale.status == 409
+    assert "your answer has not been recorded" in stale.text
+    assert (await answers(world))[LEE] == "NEEDS-ACTION"
+    assert (await world.answer(link, "declined")).status == 200
+    assert (await answers(world))[LEE] == "DECLINED"
+
+
+async def test_one_occurrence_of_a_series_can_be_answered_alone(world: RsvpWorld) -> None:
+    await world.put(event(*SERIES))
+    link = await world.link(LEE)
+    await world.answer(link, "accepted")
+    page = await world.answer(link, "declined", occurrence="20260622T100000")
+    assert page.status == 200, page.text
+    assert "June 22, 2026" in page.text
+    ical = (await world.item()).ical
+    assert partstats(ical)[LEE] == "ACCEPTED"
+    assert partstats(ical, "20260622T100000")[LEE] == "DECLINED"
+    assert "declined" in (await world.get(link)).text  # shown beside the occurrence
+
+
+async def test_a_link_to_one_occurrence_answers_that_one_only(world: RsvpWorld) -> None:
+    override = component(
+        "RECURRENCE-ID;TZID=Europe/Berlin:20260622T100000", "DTSTART;TZID=Europe/Berlin:20260622T140000",
+        "DTEND;TZID=Europe/Berlin:20260622T150000", "SUMMARY:Summer plans", f"ORGANIZER:mailto:{DANA}",
+        f"ATTENDEE:mailto:{SAM}",
+    )  # fmt: skip
+    await world.put(event(*SERIES, guests=(LEE,), overrides=(override,)))
+    link = await world.link(SAM)
+    page = await world.get(link)
+    assert "14:00" in page.text.replace("2:00", "14:00")
+    assert "This answer is for" not in page.text
+    await world.answer(link, "accepted", occurrence="20260629T100000")
+    ical = (await world.item()).ical
+    assert partstats(ical, "20260622T100000")[SAM] == "ACCEPTED"
+    assert SAM not in partstats(ical)
+
+
+async def test_a_guest_with_a_calendar_here_finds_the_answer_in_it(world: RsvpWorld, link: str) -> None:
+    bob = await world.link(BOB)
+    await world.answer(bob, "accepted")
+    assert (await answers(world))[BOB] == "ACCEPTED"
+    assert partstats((await world.item(BOB)).ical)[BOB] == "ACCEPTED"
+
+
+async def test_another_time_is_proposed_and_nothing_moves(world: RsvpWorld, link: str) -> None:
+    page = await world.get(link + "/propose")
+    assert 'value="2026-06-15T10:00"' in page.response.text
+    untouched = await world.post(link + "/propose", start="2026-06-15T10:00", end="2026-06-15T11:30", **page.hidden())
+    assert untouched.status == 422
+    page = await world.post(
+        link + "/propose", start="2026-06-17T09:00", end="2026-06-17T10:00", comment="Trains", **page.hidden()
+    )
+    assert (page.status, "Your proposal has been sent" in page.text) == (200, True), page.text
+    item = await world.item()
+    (proposal,) = await world.store.read(lambda unit: unit.objects.proposals(item.id))
+    assert (proposal.address, proposal.comment, proposal.state) == (LEE, "Trains", "open")
+    assert "DTSTART;TZID=Europe/Berlin:20260617T090000" in proposal.ical
+    assert "20260615T100000" in item.ical
+    assert (await world.mails())[-1]["Subject"].startswith("Change proposed: Summer plans")
+
+
+async def test_passing_on_is_off_unless_policy_allows_it(world: RsvpWorld, link: str) -> None:
+    page = await world.get(link + "/delegate")
+    assert 'name="delegate"' not in page.response.text
+    page = await world.post(link + "/delegate", delegate="kim@else.example", **page.hidden())
+    assert page.status == 422
+    assert "kim@else.example" not in (await world.item()).ical
+
+
+async def test_the_event_can_be_taken_along(world: RsvpWorld, link: str) -> None:
+    await world.answer(link, "tentative")
+    file = await world.get(link + "/event.ics")
+    assert file.response.headers["content-type"].startswith("text/calendar")
+    assert "PARTSTAT=TENTATIVE" in file.response.text.replace("\r\n ", "")
+    assert "METHOD" not in file.response.text
+    assert "X-IMIP" not in file.response.text
+
+
+async def test_not_me_tells_the_organizer_and_shows_nothing(world: RsvpWorld, link: str) -> None:
+    page = await world.get(link + "/not-me")
+    assert "Summer plans" not in page.text
+    assert (await world.post(link + "/not-me", **page.hidden())).status == 422
+    page = await world.post(link + "/not-me", sure="yes", **page.hidden())
+    assert "The organizer will be told" in page.text
+    assert (await world.mails())[-1]["Subject"].startswith("Wrong address? Summer plans")
+    assert (await answers(world))[LEE] == "NEEDS-ACTION"
+
+
+async def test_hidden_guests_stay_hidden(world: RsvpWorld) -> None:
+    await world.put(event(*MEETING), hide_attendees=True)
+    link = await world.link(LEE)
+    for path in (link, link + "/event.ics"):
+        assert "sam@" not in (await world.get(path)).response.text.lower()
+
+
+async def test_over_means_seen_and_not_answered(world: RsvpWorld, link: str) -> None:
+    form = (await world.get(link)).hidden()
+    world.clock.advance(timedelta(days=20))
+    page = await world.get(link)
+    assert (page.status, '<form method="post"' in page.response.text) == (410, False)
+    assert "is over" in page.text
+    assert "Summer plans" in page.text
+    assert (await world.post(link, status="accepted", **form)).status == 410
+    assert (await answers(world))[LEE] == "NEEDS-ACTION"
+
+
+async def test_the_link_dies_with_its_invitation(world: RsvpWorld, link: str) -> None:
+    sam = await world.link(SAM)
+    await world.put(event(*MEETING, guests=(LEE, BOB)))
+    assert (await world.get(sam)).status == 404
+    await world.put(None)
+    assert (await world.get(link)).status == 404
+
+
+async def test_a_cancelled_event_says_so(world: RsvpWorld, link: str) -> None:
+    await world.put(event(*MEETING, "STATUS:CANCELLED"))
+    page = await world.get(link)
+    assert (page.status, "This event has been canceled." in page.text) == (410, True)
+
+
+async def test_switched_off_means_gone(world: RsvpWorld, link: str) -> None:
+    await world.set(scheduling__http_rsvp_enable=False)
+    assert (await world.get(link)).status == 404
+
+
+async def test_a_forgotten_choice_is_asked_for_and_stores_nothing(world: RsvpWorld, link: str) -> None:
+    before = await world.everything()
+    form = (await world.get(link)).hidden()
+    page = await world.post(link, comment="hello", **form)
+    assert page.status == 422
+    assert "Please choose one of the answers." in page.text
+    assert ">\nhello</textarea>" in page.response.text
+    assert await world.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "title"),
+    [
+        ({"accept-language": "de-AT,en;q=0.5"}, "", 'lang="de-AT" dir="ltr"'),
+        ({"accept-language": "tlh"}, "", 'lang="en" dir="ltr"'),
+        ({"accept-language": "de"}, "?lang=ar", 'lang="ar" dir="rtl"'),
+        ({}, "?lang=<x>&utm_source=x", 'lang="en" dir="ltr"'),
+    ],
+)
+async def test_the_language_is_the_readers(
+    world: RsvpWorld, link: str, headers: dict[str, str], query: str, title: str
+) -> None:
+    page = await world.get(link + query, **headers)
+    assert title in page.response.text
+
+
+async def test_the_readers_zone_is_chosen_on_the_page_and_stays(world: RsvpWorld, link: str) -> None:
+    page = await world.get(link + "?tz=America/New_York")
+    assert "In your time zone" in page.text
+    assert "4:00" in page.text
+    after = await world.post(link, status="accepted", **page.hidden())
+    assert "In your time zone" in after.text
+
+
+async def test_an_organizer_who_wants_no_mail_gets_none(world: RsvpWorld, link: str) -> None:
+    await world.mails()
+    account = world.accounts[DANA]
+    await world.store.write(lambda unit: unit.accounts.update(account.id, settings={"answers": "none"}))
+    await world.answer(link, "accepted")
+    assert [str(mail["To"]) for mail in (await world.mails())[3:]] == ["Lee <lee@partner.example>"]
+
+
+async def test_gathered_answers_come_in_one_mail(world: RsvpWorld, link: str) -> None:
+    account = world.accounts[DANA]
+    await world.store.write(lambda unit: unit.accounts.update(account.id, settings={"answers": "digest"}))
+    sam = await world.link(SAM)
+    await world.answer(link, "accepted")
+    await world.answer(sam, "declined")
+    assert not [mail for mail in await world.mails() if DANA in str(mail["To"])]
+    world.clock.advance(timedelta(hours=2))
+    (digest,) = [mail for mail in await world.mails() if DANA in str(mail["To"])]
+    text = digest.get_body(("plain",)).get_content()
+    assert "Lee <lee@partner.example> (accepted)" in text
+    assert "Sam <sam@other.example> (declined)" in text
+
+
+async def test_ten_changes_of_mind_make_one_mail_each(world: RsvpWorld, link: str) -> None:
+    before = len(await world.mails())
+    for status in ("accepted", "declined", "tentative") * 3:
+        await world.answer(link, status)
+    assert len(await world.mails()) == before + 2
