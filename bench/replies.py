@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import icalendar
-from bench.measure import Line
 
+from bench.measure import Line
 from gateway.app import open_context
 from gateway.clock import SettableClock
 from gateway.config import parse_config
