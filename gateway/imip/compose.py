@@ -69,6 +69,7 @@ def compose_letter(occasion: Occasion, presentation: Presentation) -> Letter:
         quote=_quote(words, occasion),
         changes=_changes(words, occasion),
         rows=rows,
+        also=_also(words, occasion),
         question=_question(words, occasion, presentation),
         guests=_guests(words, occasion),
         actions=tuple(_actions(words, occasion, presentation)),
@@ -86,7 +87,7 @@ def _rows(words: Words, occasion: Occasion, presentation: Presentation) -> tuple
     if brief and facts.organizer is not None and same_address(facts.organizer.address, occasion.reader.address):
         facts = replace(facts, organizer=None)
     rows = render_rows(words, facts, presentation.time_zone, brief=brief)
-    return tuple(row for row in (*rows, *_also(words, occasion)) if row.lines)
+    return tuple(row for row in rows if row.lines)
 
 
 def _title(words: Words, facts: EventFacts | None) -> str:
@@ -101,6 +102,8 @@ def _subject(words: Words, occasion: Occasion, presentation: Presentation) -> st
     when = render_short_span(words, facts.span).translate(_FINE_TYPE) if facts and facts.span else ""
     service = presentation.branding.name or occasion.reader.address.rpartition("@")[2]
     event = f"{title} @ {when}" if when else title
+    if occasion.also:
+        event = words.count("{event} and {number} more", "{event} and {number} more", len(occasion.also), event=event)
     return clean_line(
         words.label(FORMS[occasion.kind].subject, event=event, service=service, person=_shown(occasion.by)), 250
     )
@@ -174,9 +177,15 @@ def _changes(words: Words, occasion: Occasion) -> Section | None:
     return Section(heading, changes=rows) if rows else None
 
 
-def _also(words: Words, occasion: Occasion) -> Iterable[Row]:
-    for facts in occasion.also:
-        yield Row(render_short_span(words, facts.span) if facts.span else "", (Line(_title(words, facts)),))
+def _also(words: Words, occasion: Occasion) -> Section | None:
+    """Return the further events of a mail, a row each: the title, and below it when and where."""
+    rows = tuple(_also_row(words, facts) for facts in occasion.also)
+    return Section(words.label("More reminders"), rows=rows) if rows else None
+
+
+def _also_row(words: Words, facts: EventFacts) -> Row:
+    when = render_span(words, facts.span) if facts.span else ""
+    return Row(_title(words, facts), tuple(Line(text) for text in (when, facts.location) if text))
 
 
 def _question(words: Words, occasion: Occasion, presentation: Presentation) -> Question | None:

@@ -94,9 +94,10 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading of its own with the rows or names below it."""
+    """A heading of its own with the changes, rows or names below it."""
 
     heading: str
+    rows: tuple[Row, ...] = ()
     changes: tuple[ChangeRow, ...] = ()
     guests: tuple[GuestLine, ...] = ()
     more: str = ""
@@ -120,6 +121,7 @@ class Letter:
     quote: Quote | None = None
     changes: Section | None = None
     rows: tuple[Row, ...] = ()
+    also: Section | None = None  # further events that the same mail tells of, one row each
     question: Question | None = None
     guests: Section | None = None
     actions: tuple[Line, ...] = ()

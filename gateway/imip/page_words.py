@@ -1,43 +1,78 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sentences of the pages that mail links lead to: answering, and reminders from outside. In every catalogue.
 
-Used as `words.say(PageText.ANSWER_AS, address=...)` with `gateway.imip.words.load_words`.
+Pages say them with `gateway.imip.words.load_words` as mails do theirs.
 """
-
-from enum import StrEnum
 
 from gateway.imip.words import mark
 
-
-class PageText(StrEnum):
-    """One sentence or label of a page; the value is the message of the catalogues."""
-
-    ANSWER_AS = mark("You answer as {address}.")
-    NOT_ME = mark("This is not me")
-    ACCEPT = mark("Yes, I will attend")
-    TENTATIVE = mark("I am not sure yet")
-    DECLINE = mark("No, I will not attend")
-    COMMENT = mark("Message to the organizer (optional)")
-    SEND = mark("Send answer")
-    CHOOSE = mark("Please choose one of the answers.")
-    RECORDED = mark("Your answer has been recorded: {answer}")
-    PRESENT_ANSWER = mark("Your answer so far: {answer}")
-    CHANGE_LATER = mark("You can change your answer on this page until the event is over.")
-    ORGANIZER_TOLD = mark("The organizer has been told.")
-    NO_LONGER_INVITED = mark("You are no longer invited to this event.")
-    CANCELED = mark("This event has been canceled.")
-    OVER = mark("This event is over and can no longer be answered.")
-    EVENT_CHANGED = mark("The event has changed since this link was sent. Please look at the details below.")
-    NO_SUCH_LINK = mark("This link does not work. Please open it again from the message; it may have been cut off.")
-    TOO_SLOW = mark("This page was open for too long. Please send your answer again.")
-    TOO_MANY = mark("Too many requests. Please try again in a few minutes.")
-    OUR_TROUBLE = mark("Something went wrong on our side. Please try again later.")
-    NOT_ME_NOTED = mark("Thank you. The organizer will be told that this address is wrong.")
-    LANGUAGE = mark("Language")
-    STOP_REMINDERS = mark("Stop reminders to {address}?")
-    STOP = mark("Stop reminders")
-    STOPPED = mark("No more reminders will be sent to {address}.")
-    ALLOW_REMINDERS = mark("{person} would like to send calendar reminders to {address}.")
-    ALLOW = mark("I agree")
-    REFUSE = mark("I do not agree")
-    ALLOWED = mark("Thank you. Reminders may now be sent to {address}.")
+PAGES: tuple[str, ...] = (
+    mark("You answer as {address}."),
+    mark("This is not me"),
+    mark("Yes, I will attend"),
+    mark("I am not sure yet"),
+    mark("No, I will not attend"),
+    mark("Message to the organizer (optional)"),
+    mark("Send answer"),
+    mark("Please choose one of the answers."),
+    mark("Your answer has been recorded: {answer}"),
+    mark("Your answer so far: {answer}"),
+    mark("You can change your answer on this page until the event is over."),
+    mark("The organizer has been told."),
+    mark("You are no longer invited to this event."),
+    mark("This event has been canceled."),
+    mark("This event is over and can no longer be answered."),
+    mark("The event has changed since this link was sent. Please look at the details below."),
+    mark("This link does not work. Please open it again from the message; it may have been cut off."),
+    mark("This page was open for too long. Please send your answer again."),
+    mark("Too many requests. Please try again in a few minutes."),
+    mark("Something went wrong on our side. Please try again later."),
+    mark("Thank you. The organizer will be told that this address is wrong."),
+    mark("Language"),
+    mark("Stop reminders to {address}?"),
+    mark("Stop reminders"),
+    mark("No more reminders will be sent to {address}."),
+    mark("{person} would like to send calendar reminders to {address}."),
+    mark("I agree"),
+    mark("I do not agree"),
+    mark("Thank you. Reminders may now be sent to {address}."),
+    mark("Answers so far: {event}"),
+    mark("New answers to your invitation have come in."),
+    mark("Wrong address? {event}"),
+    mark("Somebody who received this invitation at {address} says that it was not meant for them."),
+    mark("Please choose a time that is different from the present one."),
+    mark("Please give the mail address of the person."),
+    mark("This text is too long."),
+    mark("You chose “yes” in the message. Please confirm it here."),
+    mark("You chose “maybe” in the message. Please confirm it here."),
+    mark("You chose “no” in the message. Please confirm it here."),
+    mark("This person receives the invitation, and you no longer take part."),
+    mark("Before it was: {answer}"),
+    mark("Your proposal has been sent to the organizer."),
+    mark("Times are in the time zone of the event."),
+    mark("Send proposal"),
+    mark("Propose another time"),
+    mark("Pass on"),
+    mark("Pass the invitation on to somebody else"),
+    mark("This message was not meant for me"),
+    mark("Tell the organizer"),
+    mark("Another answer was given a moment ago. Please choose once more."),
+    mark("Your answer"),
+    mark("The whole series"),
+    mark("Undo"),
+    mark("Nothing changes until the organizer accepts it."),
+    mark("Begins"),
+    mark("Ends"),
+    mark("Mail address of this person"),
+    mark("The event has changed meanwhile, and your answer has not been recorded. Please answer again."),
+    mark("Language and time zone"),
+    mark("This answer is for"),
+    mark("Add to my calendar"),
+    mark("Back to the invitation"),
+    mark("The form could not be read. Please open the link from the message again."),
+    mark("This page can only be opened, or answered with its form."),
+    mark("This link has ended."),
+    mark("Show"),
+    mark("as the event says"),
+    mark("Your time zone"),
+)

@@ -3,7 +3,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from gateway.imip.build import (
     AlarmFacts,
@@ -15,7 +16,7 @@ from gateway.imip.build import (
     build_itip_mail,
     build_notice,
 )
-from gateway.imip.facts import parse_facts
+from gateway.imip.facts import Span, parse_facts
 from gateway.imip.kinds import Kind
 from gateway.imip.message_id import build_keyed_id
 from gateway.imip.presentation import Links, Person, Presentation, Templates
@@ -146,7 +147,7 @@ def _from_guest(
     return build
 
 
-def _alarm(*, late: bool, outside: bool = False) -> Callable[[Scene, str], BuiltMail]:
+def _alarm(*, late: bool, outside: bool = False, also: bool = False) -> Callable[[Scene, str], BuiltMail]:
     def build(scene: Scene, name: str) -> BuiltMail:
         calendar = scene.calendar(Method.PUBLISH)
         facts = parse_facts(calendar)
@@ -154,6 +155,8 @@ def _alarm(*, late: bool, outside: bool = False) -> Callable[[Scene, str], Built
         alarm = AlarmFacts(calendar, span=facts.span if facts else None, description="Print the agenda.")
         if late:
             alarm = replace(alarm, late_due_at=datetime(2026, 11, 3, 8, 0, tzinfo=UTC))
+        starts = datetime(2026, 11, 3, 11, 30, tzinfo=ZoneInfo("Europe/Rome"))
+        lunch = AlarmFacts(calendar, span=Span(starts, starts + timedelta(hours=1)), summary="Lunch with Noor")
         links = Links(unsubscribe=f"https://calendar.{scene.domain}/stop/kVJ8uXo2mN4p") if outside else Links()
         calendar_service = Person(f"calendar-notification@{scene.domain}", "Calendar")
         headers = scene.headers(name, calendar_service, auto=AutoSubmitted.GENERATED)
@@ -162,6 +165,7 @@ def _alarm(*, late: bool, outside: bool = False) -> Callable[[Scene, str], Built
             _LEE if outside else scene.dana,
             headers=replace(headers, date=at),
             presentation=replace(scene.presentation, links=links),
+            also=(lunch,) if also else (),
         )
 
     return build
@@ -223,6 +227,7 @@ SAMPLES: dict[str, Callable[[Scene, str], BuiltMail]] = {
     "alarm": _alarm(late=False),
     "alarm-late": _alarm(late=True),
     "alarm-outside": _alarm(late=False, outside=True),
+    "alarm-several": _alarm(late=False, also=True),
     "not-delivered": _notice(
         Kind.NOT_DELIVERED, address=_LEE.address, reason="550 5.1.1 <lee@partner.example>: Recipient address rejected"
     ),

@@ -36,7 +36,7 @@ def extract() -> Catalog:
 
 def _add(catalog: Catalog, call: ast.Call) -> None:
     function = call.func
-    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "words":
+    if isinstance(function, ast.Attribute) and _is_words(function.value):
         name = function.attr
     elif isinstance(function, ast.Name) and function.id in ("mark", "mark_plural"):
         name = function.id
@@ -51,6 +51,11 @@ def _add(catalog: Catalog, call: ast.Call) -> None:
         catalog.add(texts[1], context=texts[0])
     elif name == "choose" and texts:
         catalog.add(texts[0], context=_context(call))
+
+
+def _is_words(node: ast.expr) -> bool:
+    """Tell whether an expression is a value of `Words`: by our custom it is called that, alone or as a field."""
+    return (node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else "") == "words"
 
 
 def _context(call: ast.Call) -> str | None:
