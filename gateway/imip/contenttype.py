@@ -115,11 +115,9 @@ def decode_text(octets: bytes, charset: str) -> tuple[str, bool]:
     declared = charset.strip().lower().replace("_", "-") if charset else ""
     if wide := _wide_charset(octets[:64], declared):
         return octets.decode(wide, "replace").lstrip("\ufeff"), declared.startswith("utf-16")
-    for candidate in (octets, _FOLD.sub(b"", octets)):
-        try:
-            text = candidate.decode("utf-8")
-        except UnicodeDecodeError:
-            continue
+    text = _utf8(octets)
+    text = _utf8(_FOLD.sub(b"", octets)) if text is None else text
+    if text is not None:
         text = text.lstrip("\ufeff")
         return text, text.isascii() or declared in ("utf-8", "utf8")
     if declared in _CHARSETS or _CHARSET_FAMILIES.fullmatch(declared):
@@ -128,6 +126,13 @@ def decode_text(octets: bytes, charset: str) -> tuple[str, bool]:
         except (UnicodeDecodeError, LookupError):
             pass
     return octets.decode("latin-1"), False
+
+
+def _utf8(octets: bytes) -> str | None:
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def _wide_charset(head: bytes, declared: str) -> str | None:

@@ -19,11 +19,10 @@ from gateway.imip.headers import Field, HeaderBlock, parse_domain
 _TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 _SELECTOR = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*", re.ASCII)
 _DIGITS = re.compile(r"\d{1,12}", re.ASCII)
-_BLANKS = re.compile(rb"[ \t]{2,}+|\t")
 _LINE_END = re.compile(rb"\r?\n")
-_EMPTY_LINES = re.compile(rb"(?:\n\r)*+")
+_EMPTY_LINES = re.compile(rb"(?:\n\r)*+")  # read backwards
 _SPACE = re.compile(r"\s+")
-_CHUNK = 262_144  # octets worked on at a time, so that other threads get their turn between
+_CHUNK = 65_536  # octets worked on at a time, so that other threads get their turn between
 
 ALGORITHMS = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}  # RFC 8301 §3.1: rsa-sha1 does not count
 CANONICAL = ("simple", "relaxed")
@@ -151,10 +150,13 @@ def parse_key_record(text: str) -> KeyRecord:
 
 def body_digest(data: bytes, start: int, form: str) -> bytes:
     """Return the SHA-256 of the canonical body that begins at `start` (RFC 6376 §3.4.3, §3.4.4)."""
-    body = data[start:] if form == "simple" else b"".join(_relaxed_lines(data, start))
-    tail = body[len(body.rstrip(b"\r\n")) :]
-    empty_lines = _EMPTY_LINES.match(tail[::-1])
-    end = len(body) - (empty_lines.end() if empty_lines else 0)
+    body = data[start:] if form == "simple" else b"".join(_relaxed_pieces(data, start))
+    end = len(body)
+    while end:  # empty lines at the end do not count
+        empty = _EMPTY_LINES.match(body[max(0, end - _CHUNK) : end][::-1])
+        if empty is None or not empty.end():
+            break
+        end -= empty.end()
     digest = hashlib.sha256(memoryview(body)[:end])
     if end or form == "simple":  # an empty body is one line end in the simple form, nothing in the relaxed
         digest.update(b"\r\n")
@@ -178,20 +180,33 @@ def signed_octets(data: bytes, block: HeaderBlock, headers: Iterable[str], form:
     return b"".join(pieces)
 
 
-def _relaxed_lines(data: bytes, start: int) -> Iterator[bytes]:
-    """Yield the body in pieces of whole lines: blanks at line ends gone, runs of blanks one space."""
+def _relaxed_pieces(data: bytes, start: int) -> Iterator[bytes]:
+    """Yield the body in pieces: blanks at line ends gone, runs of blanks one space, also where a piece cuts them."""
+    held = b""
     while start < len(data):
-        stop = data.find(b"\n", min(start + _CHUNK, len(data)))
-        stop = stop + 1 if stop >= 0 else len(data)
-        yield _BLANKS.sub(b" ", data[start:stop]).replace(b" \r\n", b"\r\n")
+        stop = min(start + _CHUNK, len(data))
+        if data[stop - 1 : stop] == b"\r":
+            stop += 1  # a line end is not cut in two
+        piece = _one_blank(held + data[start:stop]).replace(b" \r\n", b"\r\n")
+        held = b" " if piece.endswith(b" ") else b""
+        yield piece.removesuffix(b" ")
         start = stop
+    yield held
+
+
+def _one_blank(octets: bytes) -> bytes:
+    """Make one space of each run of blanks; halving the runs is ten times as fast as a pattern."""
+    octets = octets.replace(b"\t", b" ")
+    while b"  " in octets:
+        octets = octets.replace(b"  ", b" ")
+    return octets
 
 
 def _canonical_field(octets: bytes, form: str) -> bytes:
     if form == "simple":
         return octets if octets.endswith(b"\n") else octets + b"\r\n"
     name, _, value = octets.partition(b":")
-    value = _BLANKS.sub(b" ", _LINE_END.sub(b"", value)).strip(b" \t")
+    value = _one_blank(_LINE_END.sub(b"", value)).strip(b" ")
     return name.strip(b" \t").lower() + b":" + value + b"\r\n"
 
 

@@ -9,9 +9,12 @@ may be used for is its `Standing`; every calendar found is returned, so that eac
 
 import binascii
 import re
+import string
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import islice
 
 from gateway.imip.contenttype import ContentType, decode_text, parse_content_type, parse_disposition
 from gateway.imip.headers import HeaderBlock, parse_headers
@@ -72,14 +75,15 @@ class ParseLimits:
 
     max_header_bytes: int = 262_144
     max_part_header_bytes: int = 32_768
-    max_part_fields: int = 100
+    max_part_fields: int = 30
     max_depth: int = 10
     max_parts: int = 200
     max_boundary_lines: int = 5000  # lines that begin like a boundary, in the whole mail
-    max_calendars: int = 20
+    max_calendars: int = 10
     max_calendar_bytes: int = 524_288  # decoded, after inline attachments are taken out
     max_attachments: int = 500  # looked at for taking out, in one calendar
-    max_encoded_bytes: int = 4_194_304  # of one calendar part, before anything is decoded
+    max_encoded_bytes: int = 2_097_152  # of all calendar parts together, before anything is decoded
+    max_lines: int = 30_000  # of one calendar; what is under the other caps and folded as it should be has fewer
 
 
 DEFAULT_LIMITS = ParseLimits()
@@ -91,11 +95,12 @@ _SMIME = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime"))
 _TNEF = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
 _COMPONENTS = frozenset(("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY"))
 
-_FOLD = re.compile(r"\r?\n[ \t]")
-_LINE = re.compile(r"^(BEGIN|END|METHOD|UID|RECURRENCE-ID)(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_LINE = re.compile(r"(BEGIN|END|METHOD|UID|RECURRENCE-ID)(?:;[^:]*+)?:(.*)", re.IGNORECASE | re.DOTALL)
+_MAX_OUTLINE = 8000  # lines that open, close or name something; two thousand events in one message
+_FIRST = frozenset("BEMURbemur")
 _ATTACH = re.compile(rb"^ATTACH[;:](?>[^\n]*\n[ \t])*+[^\n]*\n", re.IGNORECASE | re.MULTILINE)
 _INLINE = re.compile(rb"BASE64|BINARY|:data:", re.IGNORECASE)
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_NOT_BASE64 = bytes(set(range(256)) - set(string.ascii_letters.encode() + string.digits.encode() + b"+/"))
 METHODS = frozenset(("PUBLISH", "REQUEST", "REPLY", "ADD", "CANCEL", "REFRESH", "COUNTER", "DECLINECOUNTER"))
 
 
@@ -124,7 +129,8 @@ class _Walk:
     notes: list[Note] = field(default_factory=list)
     signed: bool = False
     count: int = 0
-    boundary_lines: int = 0
+    encoded: int = 0
+    dashed: list[int] | None = None  # where lines begin with two hyphens: found once, however deep the nesting
 
     def enter(self, block: HeaderBlock, end: int, path: tuple[int, ...], *, digest: bool = False) -> None:
         raw_type = block.first("content-type")
@@ -164,30 +170,37 @@ class _Walk:
 
     def _spans(self, start: int, end: int, boundary: str) -> Iterator[tuple[int, int]]:
         """Yield begin and end of each part between boundary lines (RFC 2046 §5.1.1); the last may be missing."""
-        mark = b"--" + boundary.rstrip().encode("utf-8", "surrogateescape")
-        if len(mark) == 2:
-            return
+        mark = boundary.rstrip().encode("utf-8", "surrogateescape")
         opened: int | None = None
-        position = start - 1  # the line end before the body may be a delimiter's
-        while self.boundary_lines < self.limits.max_boundary_lines:
-            found = self.data.find(b"\n" + mark, max(position, 0), end)
-            if found < 0:
+        lines = self._dashed_lines() if mark else []
+        for index in range(bisect_left(lines, start), len(lines)):
+            line = lines[index]
+            if line >= end:
                 break
-            self.boundary_lines += 1
-            position = found + 1
-            line_end = self.data.find(b"\n", position, end)
+            if not self.data.startswith(mark, line + 2, end):
+                continue
+            line_end = self.data.find(b"\n", line, end)
             line_end = end if line_end < 0 else line_end
-            rest = self.data[position + len(mark) : min(line_end, position + len(mark) + 200)].strip()
+            after = line + 2 + len(mark)
+            rest = self.data[after : min(line_end, after + 200)].strip()
             if rest not in (b"", b"--"):
                 continue
             if opened is not None:
-                yield opened, found - (self.data[found - 1 : found] == b"\r")
+                yield opened, line - 1 - (self.data[line - 2 : line - 1] == b"\r")
             if rest:
                 return
-            opened = position = min(line_end + 1, end)
-            position -= 1
+            opened = min(line_end + 1, end)
         if opened is not None and opened < end:
             yield opened, end
+
+    def _dashed_lines(self) -> list[int]:
+        if self.dashed is None:
+            self.dashed = []
+            found = self.data.find(b"\n--")
+            while found >= 0 and len(self.dashed) < self.limits.max_boundary_lines:
+                self.dashed.append(found + 1)
+                found = self.data.find(b"\n--", found + 1)
+        return self.dashed
 
     def _leaf(self, kind: ContentType, block: HeaderBlock, end: int, where: str) -> None:
         name = parse_disposition(block.first("content-disposition")).get("filename") or kind.get("name")
@@ -208,16 +221,22 @@ class _Walk:
         self.candidates.append(self._read(part, kind, block, end))
 
     def _read(self, part: CalendarPart, kind: ContentType, block: HeaderBlock, end: int) -> CalendarPart:
-        raw = self.data[block.body : end] if end - block.body <= self.limits.max_encoded_bytes else None
-        octets = _decoded(raw, block.first("content-transfer-encoding")) if raw is not None else None
-        if raw is not None and octets is None:
+        limits = self.limits
+        self.encoded += end - block.body
+        too_large = _ignored(part, f"It is larger than {limits.max_calendar_bytes} bytes")
+        if self.encoded > limits.max_encoded_bytes:
+            return too_large
+        octets = _decoded(self.data[block.body : end], block.first("content-transfer-encoding"))
+        if octets is None:
             return _ignored(part, "Its transfer encoding is not one of MIME's")
         repairs: tuple[str, ...] = ()
-        if octets is not None and len(octets) > self.limits.max_calendar_bytes:
-            octets = _ATTACH.sub(_without_inline, octets, count=self.limits.max_attachments)
+        if octets.count(b"\n") > limits.max_lines:
+            return too_large
+        if len(octets) > limits.max_calendar_bytes:
+            octets = _ATTACH.sub(_without_inline, octets, count=limits.max_attachments)
             repairs = ("inline-attachment-removed",)
-        if octets is None or len(octets) > self.limits.max_calendar_bytes:
-            return _ignored(part, f"It is larger than {self.limits.max_calendar_bytes} bytes")
+        if len(octets) > limits.max_calendar_bytes:
+            return too_large
         text, honest = decode_text(octets, kind.get("charset"))
         return _described(replace(part, text=text, repairs=repairs if honest else (*repairs, "charset-differs")))
 
@@ -230,7 +249,7 @@ def _decoded(raw: bytes, encoding: str | None) -> bytes | None:
     """Undo the content transfer encoding, forgiving what does not matter (RFC 2045 §6); None for an unknown one."""
     match (encoding or "").partition(";")[0].strip().lower():
         case "base64":
-            packed = _NOT_BASE64.sub(b"", raw)
+            packed = raw.translate(None, _NOT_BASE64)
             packed = packed[:-1] if len(packed) % 4 == 1 else packed
             return binascii.a2b_base64(packed + b"=" * (-len(packed) % 4))
         case "quoted-printable":
@@ -270,8 +289,10 @@ def _outline(text: str) -> tuple[list[str] | None, list[str], list[str]]:
     uids: list[str] = []
     instances: list[str] = []
     stack: list[str] = []
-    for name, value in _LINE.findall(_FOLD.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))):
-        match name.upper(), len(stack):
+    telling = (line for line in _unfolded(text).split("\n") if line[:1] in _FIRST)
+    for found in islice(filter(None, map(_LINE.match, telling)), _MAX_OUTLINE):
+        value = found[2]
+        match found[1].upper(), len(stack):
             case "BEGIN", depth:
                 if depth or value.strip().upper() == "VCALENDAR":
                     stack.append(value.strip().upper())
@@ -320,7 +341,12 @@ _RANK = {Standing.MARKED: 0, Standing.UNMARKED: 1, Standing.ATTACHED: 2, Standin
 
 
 def _canonical(text: str) -> str:
-    return "\n".join(line for line in _FOLD.sub("", text).splitlines() if line)
+    return "\n".join(filter(None, _unfolded(text).split("\n")))
+
+
+def _unfolded(text: str) -> str:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\n ", "").replace("\n\t", "")
 
 
 def _ignored(part: CalendarPart, reason: str) -> CalendarPart:

@@ -265,7 +265,7 @@ def test_caps_are_named() -> None:
         deep = multipart("mixed", deep, boundary=f"level{level}")
     assert [note.code for note in find(deep).notes] == ["too-deep"]
     assert [note.code for note in find(multipart("mixed", *[TEXT] * 201)).notes] == ["too-many-parts"]
-    assert [note.code for note in find(multipart("mixed", *[MARKED] * 21)).notes] == ["too-many-calendars"]
+    assert [note.code for note in find(multipart("mixed", *[MARKED] * 11)).notes] == ["too-many-calendars"]
 
 
 def test_sloppy_multiparts_are_read() -> None:
