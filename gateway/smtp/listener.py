@@ -40,17 +40,15 @@ class SmtpListener:
     def __init__(self, binding: Binding, door: Door, limits: Limits, *, hostname: str) -> None:
         self._binding, self._door, self._limits, self._hostname = binding, door, limits, hostname
         self._server: asyncio.Server | None = None
+        self.address = str(binding.address)  # `127.0.0.1:10025` or `unix:/path`; the port is known once bound
         self._visitors: set[Visitor] = set()
         self._empty = asyncio.Event()
         self._empty.set()
 
     @property
-    def address(self) -> str:
-        """The bound address: `127.0.0.1:10025` or `unix:/path`."""
-        if self._binding.address.path or self._server is None:
-            return str(self._binding.address)
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return str(Address(host=host, port=port))
+    def sessions(self) -> int:
+        """How many sessions are open."""
+        return len(self._visitors)
 
     async def start(self) -> None:
         """Bind and serve.
@@ -74,6 +72,8 @@ class SmtpListener:
                     backlog=_BACKLOG,
                     reuse_port=self._binding.reuse_port or None,
                 )
+                host, port = self._server.sockets[0].getsockname()[:2]
+                self.address = str(Address(host=host, port=port))
         except OSError as error:
             raise Misconfigured("listen", f"cannot listen on {address}: {error.strerror or error}") from error
 

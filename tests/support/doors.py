@@ -29,7 +29,7 @@ from gateway.smtp.submission import SubmissionDoor
 from tests.support.nexthop import NextHop
 
 NOW = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
-LOGINS = {"ann@test": Login("ann@test", frozenset({"ann@test", "ann.alias@test"}))}
+LOGINS = {"ann@t.example": Login("ann@t.example", frozenset({"ann@t.example", "ann.alias@t.example"}))}
 
 
 class Passwords:

@@ -203,10 +203,10 @@ class _Dialog:
             return
         if not await self.say("data", "354 Go on"):
             return
-        data = b""
+        lines = []
         while (line := await self.reader.readuntil(b"\r\n")) != b".\r\n":
-            data += line[1:] if line.startswith(b".") else line
-        taken = Taken(self.number, self.mail or "", self.rcpts, data, self.xforward)
+            lines.append(line[1:] if line.startswith(b".") else line)
+        taken = Taken(self.number, self.mail or "", self.rcpts, b"".join(lines), self.xforward)
         good = False
         for rcpt in self.rcpts if self.hop.lmtp else [""]:
             address = rcpt[1 : rcpt.index(">")] if rcpt else ""
