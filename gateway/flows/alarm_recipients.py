@@ -106,8 +106,9 @@ def _ask(unit: Unit, context: Context, account: Account, address: str, now: date
         return False
     unit.alarms.put_consent(AlarmConsent(account.id, address, Consent.ASKED.value, asked_at=now))
     enqueue_notice(
-        unit, context, account, "consent", address, None, by=account.address, by_name=account.name, page=page
-    )
+        unit, context, account, "consent", address, None,
+        by=account.address, by_name=account.name, address=address, page=page,
+    )  # fmt: skip
     return True
 
 
