@@ -33,6 +33,9 @@ from gateway.store.unit import Unit
 
 #: Members of the account, not of the event.
 ACCOUNT_MEMBERS = frozenset({"id", "baseEventId", "calendarIds", "isDraft", "isOrigin", "useDefaultAlerts"})
+_NEVER_OVERRIDDEN = frozenset(
+    {*ACCOUNT_MEMBERS, "utcStart", "utcEnd", "mayInviteSelf", "mayInviteOthers", "hideAttendees"}
+) - {"useDefaultAlerts"}
 _NO_NAME = re.compile(r"[^A-Za-z0-9._@-]")
 _SERVER_SET = ("id", "baseEventId", "isOrigin")
 
@@ -187,6 +190,7 @@ def _read_wanted(unit: Unit, context: Context, view: View, given: Json, record: 
     if default_alerts is not None and not isinstance(default_alerts, bool):
         raise SetFailure("invalidProperties", "useDefaultAlerts must be true or false", "useDefaultAlerts")
     is_draft = _read_draft(given.get("isDraft"), record)
+    _refuse_in_overrides(given.get("recurrenceOverrides"))
     parsed = parse_event(_without_told({n: m for n, m in given.items() if n not in ACCOUNT_MEMBERS}))
     if parsed.faults:
         raise invalid_properties(parsed.faults)
@@ -248,6 +252,19 @@ def _read_draft(given: object, record: EventRecord | None) -> bool:
     if draft and record is not None and not record.item.is_draft:
         raise SetFailure("invalidProperties", "An event never becomes a draft again", "isDraft")
     return draft
+
+
+def _refuse_in_overrides(overrides: object) -> None:
+    """Refuse what an instance cannot have of its own (JMAP Calendars §5.1)."""
+    patches = overrides.items() if isinstance(overrides, dict) else ()
+    wrong = [
+        f"recurrenceOverrides/{key}/{pointer}"
+        for key, patch in patches
+        for pointer in (patch if isinstance(patch, dict) else ())
+        if pointer.partition("/")[0] in _NEVER_OVERRIDDEN
+    ]
+    if wrong:
+        raise SetFailure("invalidProperties", "An instance has no such member of its own", *wrong)
 
 
 def _without_told(event: Json) -> Json:

@@ -141,8 +141,12 @@ def _with_occurrence(record: EventRecord, view: View, key: str, patch: Json) -> 
     calendars = [calendar.time_zone for calendar in view.calendars.values() if calendar.id in record.calendar_ids]
     after = with_utc_times({name: member for name, member in after.items() if member is not None}, calendars)
     series = show_event(record, view, whole=True)
-    override = diff_instance(series, key, {n: m for n, m in after.items() if n not in ("id", "baseEventId")})
+    override = diff_instance(_shared(series), key, _shared(after))
     return {**series, "recurrenceOverrides": {**(series.get("recurrenceOverrides") or {}), key: override}}
+
+
+def _shared(event: Json) -> Json:
+    return {name: member for name, member in event.items() if name not in ("id", "baseEventId")}
 
 
 def _differs(before: Json, after: Json, name: str) -> bool:
