@@ -185,7 +185,7 @@ def _read_wanted(unit: Unit, context: Context, view: View, given: Json, record: 
     """
     calendar_ids = _read_calendars(unit, view, given.get("calendarIds"))
     calendars = [view.calendars[calendar_id] for calendar_id in calendar_ids if calendar_id in view.calendars]
-    given = with_utc_times(given, [calendar.time_zone for calendar in calendars])
+    given = with_utc_times(given, [calendar.time_zone or view.account.time_zone for calendar in calendars])
     default_alerts = given.get("useDefaultAlerts")
     if default_alerts is not None and not isinstance(default_alerts, bool):
         raise SetFailure("invalidProperties", "useDefaultAlerts must be true or false", "useDefaultAlerts")

@@ -138,7 +138,7 @@ def _with_occurrence(record: EventRecord, view: View, key: str, patch: Json) -> 
     ]
     if wrong:
         raise SetFailure("invalidProperties", "An occurrence has no such member of its own", *wrong)
-    calendars = [calendar.time_zone for calendar in view.calendars.values() if calendar.id in record.calendar_ids]
+    calendars = [view.calendars[i].time_zone or view.account.time_zone for i in record.calendar_ids]
     after = with_utc_times({name: member for name, member in after.items() if member is not None}, calendars)
     series = show_event(record, view, whole=True)
     override = diff_instance(_shared(series), key, _shared(after))
