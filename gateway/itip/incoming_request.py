@@ -31,6 +31,7 @@ from gateway.itip.incoming import (
 )
 from gateway.itip.instances import MASTER, InstanceKey
 from gateway.itip.merge import OwnAnswer, merged, partstat_of, taken
+from gateway.itip.messages import is_cancelled
 from gateway.itip.model import Outcome, Partstat, Verdict
 from gateway.itip.objects import read_object
 from gateway.itip.spans import read_span
@@ -294,13 +295,17 @@ def _not_newer(
 
 
 def _drop_superseded(arrival: Arrival, draft: Draft, component: Component, sent_along: frozenset[InstanceKey]) -> None:
-    """Let go of overrides that the new series has no place for, or that a complete message no longer names."""
+    """Let go of overrides that the newer series speaks for.
+
+    It has no place for them; or it is a complete message that no longer names them; or they were cancelled and the
+    series does not exclude them any more, so that they take place again (interop O09, O13).
+    """
     stamp = _stamp(arrival, component)
     for key, override in draft.overrides.items():
         if key in sent_along:
             continue
         newer = _kept_stamp(arrival, override) > stamp
-        if not newer and (sent_along or not draft.series.exists(key)):
+        if not newer and (sent_along or is_cancelled(override) or not draft.series.exists(key)):
             draft.drop(key)
 
 
@@ -313,6 +318,6 @@ def _told(arrival: Arrival, draft: Draft, key: InstanceKey, *, moved: bool) -> s
     part = draft.component(key)
     where = at_instance(key, draft.series)
     who = named(_organizer(arrival, draft))
-    if part is not None and (part.value("STATUS") or "").upper() == "CANCELLED":
+    if part is not None and is_cancelled(part):
         return f"{who} marked the event{where} as cancelled"  # interop Q84
     return f"{who} {'moved' if moved else 'changed'} the event{where}"
