@@ -71,9 +71,7 @@ class Revision:
         sequence = self.sequence(key)
         if sequence != parse_sequence(component.value("SEQUENCE")) or (dtstamp and component.first("SEQUENCE") is None):
             component = component.with_prop(Prop("SEQUENCE", str(sequence)))
-        if self._delta.old is not None and sequence > self._delta.old.sequence_of(key):
-            since = sequence if moved else self._rescheduled_before(self._delta.old, key)
-            component = component.with_prop(Prop(RESCHEDULED, str(since)))
+        component = self._with_reschedule(key, component, sequence, moved=moved)
         return component if dtstamp is None else component.with_prop(Prop("DTSTAMP", build_utc(dtstamp)))
 
     def calendar(self, dtstamp: datetime | None) -> Component | None:
@@ -103,6 +101,18 @@ class Revision:
             return []
         names = SENT - self._delta.names - _STAMPS
         return sorted((line.name, line.value) for line in version.master.properties if line.name in names)
+
+    def _with_reschedule(self, key: InstanceKey, component: Component, sequence: int, *, moved: bool) -> Component:
+        """The component with the SEQUENCE of its last reschedule, which clients need not send back."""
+        old = self._delta.old
+        if old is None:
+            return component
+        if sequence > old.sequence_of(key):
+            since = sequence if moved else self._rescheduled_before(old, key)
+            return component.with_prop(Prop(RESCHEDULED, str(since)))
+        before = old.component(key) or old.master
+        kept = None if before is None else before.first(RESCHEDULED)
+        return component if kept is None or component.first(RESCHEDULED) == kept else component.with_prop(kept)
 
     def _rescheduled_before(self, old: SchedulingObject, key: InstanceKey) -> int:
         """Where nobody kept it, every SEQUENCE so far counts as a reschedule."""
