@@ -72,6 +72,16 @@ class Draft:
         except Refused:
             return None
 
+    def excluded(self, key: InstanceKey) -> Component | None:
+        """Return an instance that EXDATE takes out as the master would mean it, None where that is not so."""
+        if self.master is None or key not in self._series.excluded:
+            return None
+        series = Series(self.master.without("EXDATE"), (), self._zones)
+        try:
+            return series.implied(key) if series.exists(key) else None
+        except Refused:
+            return None
+
     def key_of(self, component: Component, zones: Zones) -> InstanceKey | None:
         """Return which instance of this object a component of a message means; None where it means none.
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from gateway.errors import Refused
 from gateway.itip.address import normal_address, normal_addresses
-from gateway.itip.incoming import Arrival, without_method
+from gateway.itip.incoming import Arrival, one_line, without_method
 from gateway.itip.incoming_cancel import apply_cancel
 from gateway.itip.incoming_counter import apply_counter, apply_declinecounter, apply_refresh
 from gateway.itip.incoming_other import apply_add, apply_publish
@@ -98,6 +98,8 @@ def apply(
         return METHODS[read.method](arrival)
     except Refused as error:  # a value that only the deciding code had to read
         return _faulty(Fault("message.bad-value", error.public), stored, message)
+    except (OverflowError, ValueError):  # a day before the year 1 or after 9999
+        return _faulty(Fault("message.bad-value", "The times of the message lead out of the calendar"), stored, message)
 
 
 def _not_about(message: SchedulingMessage, stored: Component | None) -> Fault | None:
@@ -122,7 +124,7 @@ def _faulty(fault: Fault, stored: Component | None, message: Component | None = 
     return Outcome(
         Verdict.IGNORED if quiet else Verdict.REFUSED,
         fault.rule,
-        fault.reason,
+        one_line(fault.reason),
         method=(message.value("METHOD") or "").strip().upper()[:40] if message is not None else "",
         uid=next((uid for part in parts if (uid := (part.text("UID") or "").strip())), ""),
         stored=None if stored is None else build_tree(without_method(stored)),

@@ -104,7 +104,12 @@ def _reasons(findings: Sequence[Finding], verdict: Verdict) -> str:
     sentences = list(dict.fromkeys((*deciding, *others)))
     if len(sentences) > 6:
         sentences = [*sentences[:5], f"And {len(sentences) - 5} more"]
-    return ". ".join(sentences)
+    return one_line(". ".join(sentences))
+
+
+def one_line(text: str) -> str:
+    """Return a sentence as it may stand in a log line or a mail header: what the sender wrote cannot break it."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
 
 
 def without_method(calendar: Component) -> Component:

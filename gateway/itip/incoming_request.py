@@ -29,7 +29,7 @@ from gateway.itip.incoming import (
     raw_recurrence,
     refused,
 )
-from gateway.itip.instances import MASTER, InstanceKey
+from gateway.itip.instances import MASTER, InstanceKey, Series
 from gateway.itip.merge import OwnAnswer, merged, partstat_of, taken
 from gateway.itip.messages import is_cancelled
 from gateway.itip.model import Outcome, Partstat, Verdict
@@ -201,9 +201,10 @@ def update_object(arrival: Arrival, draft: Draft) -> Outcome:
     incoming = read_object(arrival.message.calendar)
     findings: list[Finding] = []
     if incoming.master is not None:
+        before = draft.series
         findings.append(_update_master(arrival, draft, incoming.master))
         if findings[0].verdict is Verdict.APPLIED:
-            _drop_superseded(arrival, draft, incoming.master, frozenset(incoming.overrides))
+            _drop_superseded(arrival, draft, before, incoming.master, frozenset(incoming.overrides))
     for component in arrival.message.components:
         if component.first("RECURRENCE-ID") is not None:
             findings.append(_update_instance(arrival, draft, component))
@@ -234,20 +235,15 @@ def _update_instance(arrival: Arrival, draft: Draft, component: Component) -> Fi
     if key is None:
         return refused("request.no-such-instance", f"The event does not take place at {raw_recurrence(component)}")
     own = draft.component(key)
-    if own is None and draft.master is not None:
-        if key in draft.series.excluded:
-            draft.readmit(key)
-        implied = draft.implied(key)
-        if implied is None:  # never invented (RFC 5546 §3.2.2, interop T20)
-            where = at_instance(key, draft.series)
-            asked = ask_for_state(arrival) if sequence_of(component) >= sequence_of(draft.master) else ()
-            return refused("request.no-such-instance", f"The event does not take place{where}", *asked)
-    else:
-        implied = None
-    mine = own or implied
+    mine = own or draft.implied(key) or draft.excluded(key)
+    if mine is None and draft.master is not None:  # never invented (RFC 5546 §3.2.2, interop T20)
+        where = at_instance(key, draft.series)
+        asked = ask_for_state(arrival) if sequence_of(component) >= sequence_of(draft.master) else ()
+        return refused("request.no-such-instance", f"The event does not take place{where}", *asked)
     fault = None if mine is None else _not_newer(arrival, draft, component, mine, key, derived=own is None)
     if fault is not None:
         return fault
+    draft.readmit(key)
     return _put_instance(arrival, draft, key, component, mine)
 
 
@@ -294,7 +290,9 @@ def _not_newer(
     return None
 
 
-def _drop_superseded(arrival: Arrival, draft: Draft, component: Component, sent_along: frozenset[InstanceKey]) -> None:
+def _drop_superseded(
+    arrival: Arrival, draft: Draft, old: Series, component: Component, sent_along: frozenset[InstanceKey]
+) -> None:
     """Let go of overrides that the newer series speaks for.
 
     It has no place for them; or it is a complete message that no longer names them; or they were cancelled and the
@@ -302,11 +300,32 @@ def _drop_superseded(arrival: Arrival, draft: Draft, component: Component, sent_
     """
     stamp = _stamp(arrival, component)
     for key, override in draft.overrides.items():
-        if key in sent_along:
+        if key in sent_along or _kept_stamp(arrival, override) > stamp:
             continue
-        newer = _kept_stamp(arrival, override) > stamp
-        if not newer and (sent_along or is_cancelled(override) or not draft.series.exists(key)):
+        if sent_along or is_cancelled(override) or not draft.series.exists(key):
             draft.drop(key)
+        elif _says_what_the_series_says(old, key, override):
+            _follow(arrival, draft, key, override)
+
+
+def _says_what_the_series_says(old: Series, key: InstanceKey, override: Component) -> bool:
+    return old.master is not None and old.exists(key) and not noticed(old.implied(key), old, override, old, key)
+
+
+def _follow(arrival: Arrival, draft: Draft, key: InstanceKey, override: Component) -> None:
+    """An override that differs in nothing but the user's own answer or alarms follows the series."""
+    implied = draft.implied(key)
+    if implied is None:
+        draft.drop(key)
+        return
+    kept = merged(implied, override, me=arrival.me, answer=OwnAnswer.KEPT)
+    same = {item for item in kept.items if item.name != "RECURRENCE-ID"} == {
+        item for item in implied.items if item.name != "RECURRENCE-ID"
+    }
+    if same:
+        draft.drop(key)
+    else:
+        draft.put(key, kept)
 
 
 def _organizer(arrival: Arrival, draft: Draft) -> Prop | None:

@@ -174,6 +174,8 @@ class Series:
             )
         except Refused as error:
             return error.code == "recurrence-budget"
+        except OverflowError:  # beside the first or the last day there is
+            return False
 
     def span_of(self, key: InstanceKey) -> Span:
         """Return when an instance takes place, its override considered.

@@ -83,7 +83,7 @@ def histories(draw: st.DrawFn) -> list[Plan]:
     return history
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(), st.booleans())
 def test_every_copy_converges(history: list[Plan], bundled: bool) -> None:
     post = Post()
@@ -93,7 +93,7 @@ def test_every_copy_converges(history: list[Plan], bundled: bool) -> None:
             assert shown(post.copies[guest], guest) == shown(post.organizers, guest), guest
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(), st.booleans())
 def test_every_message_twice_is_every_message_once(history: list[Plan], bundled: bool) -> None:
     post = Post()
@@ -107,7 +107,7 @@ def test_every_message_twice_is_every_message_once(history: list[Plan], bundled:
                 assert post.copies[to] == once
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories())
 def test_a_deleted_object_is_cancelled_everywhere(history: list[Plan]) -> None:
     post = Post()
@@ -118,7 +118,7 @@ def test_a_deleted_object_is_cancelled_everywhere(history: list[Plan]) -> None:
         assert shown(post.copies[guest], guest) == {}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(), st.data())
 def test_answers_reach_the_organizer(history: list[Plan], data: st.DataObject) -> None:
     post = Post()

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.itip.diff import diff
 from gateway.itip.model import ApplySettings, History, Outcome, Seen, UninvitedReply, Verdict
-from tests.support.calendars import DANA, LEE, NOW, SAM, calendar, component, events, incoming, partstats
+from tests.support.calendars import DANA, LEE, NOW, SAM, calendar, component, events, incoming, partstats, tree
 
 MEETING = (
     "SEQUENCE:2",
@@ -165,6 +166,15 @@ def test_an_answer_to_an_older_version_counts_where_the_time_has_not_moved_since
     assert apply(reply(sequence=0), stored).rule == "reply.stale-sequence"
 
 
+def test_a_client_need_not_send_the_mark_of_the_last_reschedule_back() -> None:
+    """The title changed, then the event is saved without our property: a crossing answer still counts."""
+    first = diff(None, tree(STORED.replace("SEQUENCE:2", "SEQUENCE:0")), addresses=[DANA], now=NOW).stored
+    renamed = STORED.replace("SEQUENCE:2", "SEQUENCE:0").replace("Budget", "Plans")
+    second = diff(tree(first), tree(renamed), addresses=[DANA], now=NOW).stored
+    third = diff(tree(second), tree(renamed), addresses=[DANA], now=NOW).stored
+    assert apply(reply(sequence=0), third).rule == "reply.applied"
+
+
 def test_a_sequence_beyond_ours_is_read_as_ours() -> None:
     """Interop T09: Tuta raised SEQUENCE in replies; a later honest answer must still count."""
     bogus, honest = reply("ACCEPTED", sequence=900), reply("DECLINED", dtstamp="20261122T090000Z")
@@ -222,7 +232,17 @@ def test_an_occurrence_is_answered_in_every_spelling(recurrence: str) -> None:
     assert outcome.answers[0].recurrence_id == "20261208T100000"
 
 
-@pytest.mark.parametrize("recurrence", ["20261209T090000Z", "20261208T090001Z", "20261229T090000Z", "20251208T090000Z"])
+@pytest.mark.parametrize(
+    "recurrence",
+    [
+        "20261209T090000Z",
+        "20261208T090001Z",
+        "20261229T090000Z",
+        "20251208T090000Z",
+        "99991231T235959Z",
+        "00010101T000000Z",
+    ],
+)
 def test_an_occurrence_that_does_not_exist_is_refused(recurrence: str) -> None:
     """Interop T20."""
     outcome = apply(reply("DECLINED", f"RECURRENCE-ID:{recurrence}"), SERIES)
