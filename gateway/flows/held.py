@@ -55,7 +55,12 @@ async def reject(context: Context, held_id: str, *, by: str) -> None:
     Raises:
         Refused: `not-found`, or it was decided already.
     """
-    await context.store.write(lambda unit: _decide(unit, context, held_id, "rejected", by))
+    await context.store.write(lambda unit: reject_in(unit, context, held_id, by=by))
+
+
+def reject_in(unit: Unit, context: Context, held_id: str, *, by: str) -> None:
+    """The same inside a transaction of the caller's."""
+    _decide(unit, context, held_id, "rejected", by)
 
 
 def _decide(unit: Unit, context: Context, held_id: str, state: str, by: str) -> Held:

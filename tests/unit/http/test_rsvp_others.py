@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The organizer's page, and the pages of people whom an alarm mail reached."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.clock import SettableClock
+from gateway.flows.links import mint_account_link
+from gateway.store.engine import Store
+from tests.support.calendars import partstats
+from tests.support.rsvp import DANA, LEE, MEETING, RsvpWorld, event
+
+
+@pytest.fixture
+async def world(store: Store, clock: SettableClock) -> RsvpWorld:
+    return await RsvpWorld(store, clock).open()
+
+
+@pytest.fixture
+async def page(world: RsvpWorld) -> str:
+    """The organizer's page of an event that Lee has accepted."""
+    await world.put(event(*MEETING))
+    await world.answer(await world.link(LEE), "accepted", comment="I bring cake")
+    return await world.link(DANA, "organizer")
+
+
+async def test_the_organizer_sees_who_answered_what_and_how(world: RsvpWorld, page: str) -> None:
+    seen = await world.get(page)
+    assert seen.status == 200
+    assert "accepted: 1 and no answer yet: 2" in seen.text
+    assert "Lee accepted lee@partner.example" in seen.text
+    assert "on the web page" in seen.text
+    assert "I bring cake" in seen.text
+    assert "2 people have not answered yet." in seen.text
+
+
+async def test_every_mail_leads_to_the_same_page(world: RsvpWorld, page: str) -> None:
+    await world.answer(await world.link(LEE), "declined")
+    assert await world.link(DANA, "organizer") == page
+
+
+async def test_the_silent_are_asked_again_and_not_twice_within_an_hour(world: RsvpWorld, page: str) -> None:
+    before = len(await world.mails())
+    form = (await world.get(page)).hidden()
+    assert (await world.post(page, **form)).status == 422
+    assert "0 people are asked again." in (await world.post(page, do="remind", **form)).text
+    world.clock.advance(timedelta(hours=2))
+    form = (await world.get(page)).hidden()
+    assert "2 people are asked again." in (await world.post(page, do="remind", **form)).text
+    mails = (await world.mails())[before:]
+    assert sorted(str(mail["To"])[:3] for mail in mails) == ["Bob", "Sam"]
+    assert "0 people are asked again." in (await world.post(page, do="remind", **form)).text
+
+
+async def proposed(world: RsvpWorld) -> None:
+    link = await world.link(LEE)
+    form = (await world.get(link + "/propose")).hidden()
+    await world.post(link + "/propose", start="2026-06-17T09:00", end="2026-06-17T10:00", comment="Trains", **form)
+
+
+async def test_a_proposal_is_taken_up_as_an_edit_that_tells_everybody(world: RsvpWorld, page: str) -> None:
+    await proposed(world)
+    seen = await world.get(page)
+    assert "Proposed changes" in seen.text
+    assert "Wednesday, June 17, 2026, 9:00" in seen.text
+    before = len(await world.mails())
+    done = await world.post(page, do="accept", **seen.hidden(1))
+    assert (done.status, "Your decision has been recorded." in done.text) == (200, True), done.text
+    item = await world.item()
+    assert "DTSTART;TZID=Europe/Berlin:20260617T090000" in item.ical
+    assert partstats(item.ical)[LEE] == "NEEDS-ACTION"
+    subjects = [str(mail["Subject"]) for mail in (await world.mails())[before:]]
+    assert sum(subject.startswith("Updated invitation") for subject in subjects) == 3
+    assert "Proposed changes" not in (await world.get(page)).text
+
+
+async def test_a_proposal_is_declined_to_its_author_and_nothing_moves(world: RsvpWorld, page: str) -> None:
+    await proposed(world)
+    seen = await world.get(page)
+    before, ical = len(await world.mails()), (await world.item()).ical
+    await world.post(page, do="decline", **seen.hidden(1))
+    (mail,) = (await world.mails())[before:]
+    assert (mail["Subject"][:18], LEE in str(mail["To"])) == ("Proposal declined:", True)
+    assert (await world.item()).ical == ical
+    assert (await world.post(page, do="decline", **seen.hidden(1))).status == 409
+
+
+async def test_a_forgotten_decision_decides_nothing(world: RsvpWorld, page: str) -> None:
+    await proposed(world)
+    seen = await world.get(page)
+    before = await world.everything()
+    assert (await world.post(page, **seen.hidden(1))).status == 422
+    assert await world.everything() == before
+
+
+async def test_a_guests_link_opens_no_organizers_page_nor_the_other_way_round(world: RsvpWorld, page: str) -> None:
+    link = await world.link(LEE)
+    assert (await world.get(link.replace("/rsvp/", "/organizer/"))).status == 404
+    assert (await world.get(page.replace("/organizer/", "/rsvp/"))).status == 404
+
+
+async def way_out(world: RsvpWorld, purpose: str) -> str:
+    account = world.accounts[DANA]
+    expires_at = world.clock.now() + timedelta(days=400)
+    token = f"{purpose}-token-of-many-random-characters"
+    await world.store.write(
+        lambda unit: mint_account_link(
+            unit, world.context, purpose, account.id, LEE, expires_at=expires_at, token=token
+        )
+    )
+    return f"/{purpose}/{token}"
+
+
+async def consent(world: RsvpWorld) -> str | None:
+    account = world.accounts[DANA]
+    known = await world.store.read(lambda unit: unit.alarms.consent(account.id, LEE))
+    return known.state if known else None
+
+
+async def test_one_click_unsubscribes_and_looking_does_not(world: RsvpWorld) -> None:
+    path = await way_out(world, "unsubscribe")
+    assert "Stop reminders to lee@partner.example?" in (await world.get(path)).text
+    assert await consent(world) is None
+    assert (await world.post(path, something="else")).status == 400
+    assert await consent(world) is None
+    done = await world.post(path, **{"List-Unsubscribe": "One-Click"})
+    assert (done.status, "No more reminders" in done.text) == (200, True)
+    assert await consent(world) == "withdrawn"
+    assert (await world.post(path, **{"List-Unsubscribe": "One-Click"})).status == 200
+
+
+async def test_one_click_may_come_as_multipart(world: RsvpWorld) -> None:
+    """RFC 8058 §3.2."""
+    path = await way_out(world, "unsubscribe")
+    answer = await world.browser.post(path, files={"List-Unsubscribe": (None, "One-Click")})
+    assert (answer.status_code, await consent(world)) == (200, "withdrawn")
+
+
+async def test_reminders_from_outside_need_a_yes_that_somebody_chose(world: RsvpWorld) -> None:
+    path = await way_out(world, "confirm")
+    page = await world.get(path)
+    assert "Dana Weber would like to send calendar reminders" in page.text
+    assert (await world.post(path, **page.hidden())).status == 422
+    assert (await world.post(path, agree="yes")).status == 403
+    assert await consent(world) is None
+    assert (await world.post(path, agree="yes", **page.hidden())).status == 200
+    assert await consent(world) == "confirmed"
+    await world.post(path, agree="no", **page.hidden())
+    assert await consent(world) == "withdrawn"
