@@ -123,20 +123,18 @@ class _Change:
         assert sent_by is not None
         if (after or sent_by).schedule_agent != "SERVER":
             return self._nothing("change.schedule-agent")
-        is_private = self.new is not None and after is None
-        delta = Delta(
-            self.old if before is not None else None, None if is_private else self.new, self.settings.significant
-        )
+        whole = delta = Delta(self.old, self.new, self.settings.significant)
+        if self._is_past():
+            return self._kept(Revision(whole, self.settings, self.mine), "change.past")
         if before is None and self.old is not None:  # it was a private event: this is the first time anybody is told
             delta = Delta(None, self.new, self.settings.significant)
-        if self._is_past():
-            return self._kept(Revision(self._whole_delta(), self.settings, self.mine), "change.past")
+        elif after is None and self.new is not None:  # it is a private event from now on
+            delta = Delta(self.old, None, self.settings.significant)
         side = OrganizerSide(delta, self.mine, self.now, self.settings)
         owed = [(group, self._owed_to(side, group)) for group in side.groups()]
         cancelled = {key for _, each in owed for one in each if one.method is Method.CANCEL for key in one.keys}
         tells = any(one.changes or not group.old for group, each in owed for one in each)
         first = self.old is None or not any(group.old for group, _ in owed)
-        whole = self._whole_delta()
         revision = Revision(whole, self.settings, self.mine, is_first=first, tells=tells, cancelled=cancelled)
         messages = self._write(owed, revision, sent_by)
         skipped = tuple(side.skipped)
@@ -144,9 +142,6 @@ class _Change:
             return self._kept(revision, _shared_rule(skipped), skipped)
         stored = revision.calendar(self._stamped_at)
         return Change(tuple(messages), None if stored is None else build_tree(stored), skipped=skipped)
-
-    def _whole_delta(self) -> Delta:
-        return Delta(self.old, self.new, self.settings.significant)
 
     def _owed_to(self, side: OrganizerSide, group: Group) -> list[Owed]:
         known = len(side.skipped)
@@ -161,7 +156,7 @@ class _Change:
     def _write(self, owed: list[tuple[Group, list[Owed]]], revision: Revision, sent_by: Party) -> list[ItipMessage]:
         """Address, stamp and write; messages to one person follow each other by a second (RFC 5546 §2.1.5)."""
         revised = revision.calendar(None)
-        current = self.new if revised is None or self.new is None else read_object(revised)
+        current = self.new if revised is None or self.new is None else read_object(revised, self.new.zones)
         at = next_dtstamp(self.now, last=self._last_dtstamp())
         messages: list[ItipMessage] = []
         for group, each in owed:
@@ -205,7 +200,7 @@ class _Change:
             return self._nothing("change.schedule-agent")
         if not organizer.is_mailable:
             return self._nothing("change.unreachable")
-        delta = self._whole_delta()
+        delta = Delta(self.old, self.new, self.settings.significant)
         source = reply_sequence_source(delta)
         assert source is not None
         stored = self._attendee_copy(source)

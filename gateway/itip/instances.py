@@ -35,8 +35,9 @@ InstanceKey = str
 #: The key of the master component: the whole series.
 MASTER: InstanceKey = ""
 
+_NONE = timedelta(0)
 _DAY = timedelta(days=1)
-_GAP = timedelta(hours=3)
+_CLOCK_CHANGE = timedelta(hours=3)  # how far the order of wall times may be from that of instants
 _MAX_DATES = 5_000
 
 
@@ -73,7 +74,7 @@ class Series:
         self.master = master
         self.zones = zones
         self.complaints: list[str] = []
-        self._patience = Budget(40_000)  # for all questions about single instances together
+        self._patience = Budget(10_000)  # for all questions about single instances together
         self.start = self._start(master)
         #: Overrides by key; of two for one instance the first counts.
         self.overrides: dict[InstanceKey, Component] = {}
@@ -167,11 +168,7 @@ class Series:
         if key in self.extra:
             return True
         try:
-            wall = self.moment_of(key).wall
-            near = (timedelta(0), _GAP)  # a time that a clock change skipped comes back from UTC as a later one
-            return any(
-                self._wall_key(w) == key for by in near for w in self._walls(wall - by, wall + by, self._patience)
-            )
+            return any(found for wall in self._original_walls(key) for found in self._walls_at(wall))
         except Refused as error:
             return error.code == "recurrence-budget"
         except OverflowError:  # beside the first or the last day there is
@@ -220,7 +217,7 @@ class Series:
         Raises:
             Refused: `recurrence-budget`, `no-start` or `bad-value`.
         """
-        slack = 2 * _DAY + self._longest()
+        slack = self._longest() + (_CLOCK_CHANGE if self.start is not None and self.start.kind is Kind.ZONED else _NONE)
         moved = sorted(self._moved(), key=lambda each: each.start_at)
         latest = None if before_at is None else _moved_instant(before_at, slack)
         plain = self._plain(_moved_instant(after_at, -slack), latest, budget or Budget())
@@ -234,7 +231,12 @@ class Series:
 
     def ends_after(self, now: datetime) -> bool:
         """Whether anything of the series is still going on or to come; what cannot be followed counts as to come."""
+        if any(rule.count is None and rule.until is None for rule in self.rules):
+            return True
         try:
+            if not self.is_recurring and not self.overrides and self._master_span is not None:
+                span = self._master_span
+                return self.zones.utc(span.end) > now or self.zones.utc(span.start) >= now
             return next(self.occurrences(now), None) is not None
         except Refused:
             return True
@@ -316,6 +318,20 @@ class Series:
             yield from self._walls(after, before, self._patience)
         except Refused:
             return
+
+    def _walls_at(self, wall: datetime) -> Iterator[bool]:
+        """Whether the series has an instance at exactly this wall time."""
+        return (found == wall for found in self._walls(wall, wall, self._patience))
+
+    def _original_walls(self, key: InstanceKey) -> set[datetime]:
+        """The wall times that an instance may have been meant at: a skipped one comes back from UTC as a later one."""
+        moment = self.moment_of(key)
+        if moment.kind is not Kind.ZONED:
+            return {moment.wall}
+        at = self.zones.utc(moment)
+        eve = _moved_instant(at, -_DAY)
+        by_the_offset_before = self.zones.wall(eve, moment) + (at - eve)
+        return {wall for wall in (moment.wall, by_the_offset_before) if self._wall_key(wall) == key}
 
     def _rule_walls(self, rule: Rule, after: datetime, before: datetime | None, budget: Budget) -> Iterator[datetime]:
         if self.start is None:

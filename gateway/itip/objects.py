@@ -105,12 +105,12 @@ def read_attendees(component: Component) -> dict[str, Party]:
 class SchedulingObject:
     """One UID: its master, its overrides by key, who is on what."""
 
-    def __init__(self, calendar: Component) -> None:
+    def __init__(self, calendar: Component, zones: Zones | None = None) -> None:
         self.calendar = calendar
         self.components = tuple(item for item in calendar.components if item.name in KINDS)
         self.kind = self.components[0].name if self.components else ""
         self.uid = next((uid for each in self.components if (uid := (each.text("UID") or "").strip())), "")
-        self.zones = Zones(calendar)
+        self.zones = zones or Zones(calendar)
         masters = [each for each in self.components if each.first("RECURRENCE-ID") is None]
         self.master: Component | None = masters[0] if masters else None
         overrides = [each for each in self.components if each.first("RECURRENCE-ID") is not None]
@@ -193,6 +193,9 @@ class SchedulingObject:
             yield Fault("object.too-many-attendees", f"The event names more than {MAX_ATTENDEES} attendees")
 
 
-def read_object(calendar: Component) -> SchedulingObject:
-    """Read a VCALENDAR as a scheduling object; look at its `faults` before using it."""
-    return SchedulingObject(calendar)
+def read_object(calendar: Component, zones: Zones | None = None) -> SchedulingObject:
+    """Read a VCALENDAR as a scheduling object; look at its `faults` before using it.
+
+    `zones` are those of an earlier reading of the same calendar, where there was one.
+    """
+    return SchedulingObject(calendar, zones)

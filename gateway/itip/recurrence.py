@@ -205,15 +205,31 @@ def walk(
 
 
 def _count_as_end(rule: Rule, start: datetime, before: datetime | None) -> tuple[Rule, datetime | None]:
-    """COUNT of a plain rule of fixed steps is an end that can be reckoned."""
-    unit = _UNIT.get(rule.freq)
-    if rule.count is None or unit is None or not rule.is_plain:
-        return rule, before
+    """COUNT of a rule of fixed steps, or of weekdays, is an end that can be reckoned."""
     try:
-        last = start + unit * (rule.interval * (rule.count - 1))
+        last = _last_of_count(rule, start)
     except OverflowError:
         return replace(rule, count=None), before
+    if last is None:
+        return rule, before
     return replace(rule, count=None), last if before is None else min(before, last)
+
+
+def _last_of_count(rule: Rule, start: datetime) -> datetime | None:
+    if rule.count is None or rule.freq not in _UNIT:
+        return None
+    if rule.is_plain:
+        return start + _UNIT[rule.freq] * (rule.interval * (rule.count - 1))
+    if rule.freq is not Freq.WEEKLY or not replace(rule, by_day=()).is_plain:
+        return None
+    offsets = sorted({(weekday - rule.wkst) % 7 for _, weekday in rule.by_day})
+    first = (start.weekday() - rule.wkst) % 7
+    left = rule.count - 1  # DTSTART is the first, whatever day it is
+    same_week = [offset for offset in offsets if offset > first]
+    if left <= len(same_week):
+        return start if not left else start + timedelta(days=same_week[left - 1] - first)
+    weeks, place = divmod(left - len(same_week) - 1, len(offsets))
+    return start + timedelta(days=offsets[place] - first, weeks=(weeks + 1) * rule.interval)
 
 
 def _filled(rule: Rule, start: datetime) -> Rule:

@@ -35,11 +35,12 @@ class Zone:
 class Zones:
     """The time zones of one calendar. `floating` is the zone in which DATE and floating times are compared."""
 
-    __slots__ = ("_components", "_known", "_year", "floating")
+    __slots__ = ("_components", "_known", "_sane", "_year", "floating")
 
     def __init__(self, calendar: Component | None = None, *, floating: tzinfo = UTC) -> None:
         self.floating = floating
         self._known: dict[str, Zone] = {}
+        self._sane: dict[str, bool] = {}
         self._components: dict[str, Component] = {}
         self._year = _DEFAULT_YEAR
         if calendar is not None:
@@ -56,14 +57,17 @@ class Zones:
 
     def component(self, tzid: str) -> Component | None:
         """Return the calendar's own VTIMEZONE of this name, if it has a sane one."""
-        component = self._components.get(_plain_tzid(tzid))
+        tzid = _plain_tzid(tzid)
+        component = self._components.get(tzid)
         if component is None:
             return None
-        try:
-            parse_vtimezone(component)
-        except Refused:
-            return None
-        return component
+        if tzid not in self._sane:
+            try:
+                parse_vtimezone(component)
+                self._sane[tzid] = True
+            except Refused:
+                self._sane[tzid] = False
+        return component if self._sane[tzid] else None
 
     def utc(self, moment: Moment) -> datetime:
         """Return the instant of a moment: in a gap by the offset before it, of two the first (RFC 5545 §3.3.5)."""
