@@ -16,7 +16,7 @@ from gateway.imip.scan import may_hold_calendar
 from gateway.relay.hop import Relay
 from gateway.smtp.door import Door, Limits
 from gateway.smtp.filter import FilterDoor
-from gateway.smtp.listener import Binding, SmtpListener, tls_server_context
+from gateway.smtp.listener import Binding, ServerTls, SmtpListener
 from gateway.smtp.lmtp import LmtpDoor
 from gateway.smtp.passage import Passage
 from gateway.smtp.submission import SubmissionDoor
@@ -46,7 +46,7 @@ def smtp_listener(
     binding = Binding(
         address=listener.address,
         peers=None if is_submission else tuple(ip_network(network) for network in listener.peers),
-        tls=tls_server_context(listener.tls_cert, listener.tls_key) if listener.tls_cert and listener.tls_key else None,
+        tls=ServerTls(listener.tls_cert, listener.tls_key) if listener.tls_cert and listener.tls_key else None,
         implicit_tls=listener.tls == "implicit",
         socket_mode=int(listener.socket_mode, 8),
         reuse_port=context.config.workers.processes != 1,

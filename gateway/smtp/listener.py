@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import ssl
@@ -18,8 +19,45 @@ from gateway.smtp import answers
 from gateway.smtp.door import Door, Limits, Network, Visitor, is_within
 from gateway.smtp.protocol import Session
 
+_log = logging.getLogger(__name__)
 _sessions = Gauge("smtp_sessions", "Open SMTP and LMTP sessions.")
 _BACKLOG = 512
+
+
+class ServerTls:
+    """The server side of TLS, with a certificate that is read again when its file changes: renewals need no restart."""
+
+    def __init__(self, cert: Path, key: Path) -> None:
+        self._cert, self._key = cert, key
+        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996
+        self._looked_at = 0.0
+        self._seen = self._times()
+        try:
+            self.context.load_cert_chain(cert, key)
+        except (OSError, ssl.SSLError) as error:
+            raise Misconfigured("tls", f"certificate {cert} and key {key} cannot be used: {error}") from error
+
+    def look(self, now: float, every: float = 30.0) -> None:
+        """Read the certificate again if it changed; one that cannot be used leaves the old one in force."""
+        if now - self._looked_at < every:
+            return
+        self._looked_at = now
+        times = self._times()
+        if times == self._seen:
+            return
+        try:
+            self.context.load_cert_chain(self._cert, self._key)
+        except (OSError, ssl.SSLError):
+            _log.exception("the new certificate cannot be used", extra={"facts": {"file": self._cert}})
+            return
+        self._seen = times
+
+    def _times(self) -> tuple[int, ...]:
+        try:
+            return tuple(path.stat().st_mtime_ns for path in (self._cert, self._key))
+        except OSError:
+            return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +66,7 @@ class Binding:
 
     address: Address
     peers: tuple[Network, ...] | None = None
-    tls: ssl.SSLContext | None = None
+    tls: ServerTls | None = None
     implicit_tls: bool = False
     socket_mode: int = 0o660
     reuse_port: bool = False  # several processes share the address, the kernel shares out the connections
@@ -57,7 +95,7 @@ class SmtpListener:
             Misconfigured: where the address cannot be bound.
         """
         address, loop = self._binding.address, asyncio.get_running_loop()
-        implicit = self._binding.tls if self._binding.implicit_tls else None
+        implicit = self._binding.tls.context if self._binding.tls is not None and self._binding.implicit_tls else None
         try:
             if address.path:
                 self._server = await loop.create_unix_server(
@@ -113,9 +151,11 @@ class SmtpListener:
             self._empty.set()
 
     def _session(self) -> Session:
-        binding = self._binding
-        implicit = binding.implicit_tls and binding.tls is not None
-        return Session(self._door, self._limits, self._hostname, self, tls=binding.tls, encrypted=implicit)
+        tls, implicit = self._binding.tls, self._binding.implicit_tls
+        if tls is None:
+            return Session(self._door, self._limits, self._hostname, self)
+        tls.look(asyncio.get_running_loop().time())
+        return Session(self._door, self._limits, self._hostname, self, tls=tls.context, encrypted=implicit)
 
 
 def _unix_socket(path: str, mode: int) -> socket.socket:
@@ -142,18 +182,3 @@ def _unix_socket(path: str, mode: int) -> socket.socket:
 
 def _remove(path: str) -> None:
     Path(path).unlink(missing_ok=True)
-
-
-def tls_server_context(cert: Path, key: Path) -> ssl.SSLContext:
-    """Build the server side of TLS.
-
-    Raises:
-        Misconfigured: where certificate or key cannot be used.
-    """
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996
-    try:
-        context.load_cert_chain(cert, key)
-    except (OSError, ssl.SSLError) as error:
-        raise Misconfigured("tls", f"certificate {cert} and key {key} cannot be used: {error}") from error
-    return context

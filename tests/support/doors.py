@@ -2,7 +2,6 @@
 """A door on loopback with a next hop behind it, and a flow that does what a test says."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from gateway.relay.url import parse_relay_url
 from gateway.relay.wire import Deadlines
 from gateway.smtp.door import Door, Limits
 from gateway.smtp.filter import FilterDoor
-from gateway.smtp.listener import Binding, SmtpListener
+from gateway.smtp.listener import Binding, ServerTls, SmtpListener
 from gateway.smtp.lmtp import LmtpDoor
 from gateway.smtp.passage import Passage
 from gateway.smtp.submission import SubmissionDoor
@@ -53,7 +52,7 @@ class House:
     tls_before_auth: bool = False
     deadlines: Deadlines = field(default_factory=Deadlines)
     binding: Binding | None = None
-    tls: ssl.SSLContext | None = None
+    tls: ServerTls | None = None
     relay: Relay | None = None
 
     async def examine(self, mail: Mail) -> Disposition:

@@ -14,6 +14,7 @@ from gateway.imip.mail import PASS, Disposition, Mail, Rcpt
 from gateway.imip.mail import Door as Kind
 from gateway.relay.hop import XForward
 from gateway.smtp.door import Client, Limits
+from gateway.smtp.listener import ServerTls
 from gateway.smtp.message import Message
 from gateway.smtp.protocol import Session
 from tests.support.doors import Peer, opened
@@ -272,15 +273,15 @@ async def test_draining_cuts_what_does_not_end() -> None:
         assert await peer.reply() == ""
 
 
-async def test_starttls_and_what_was_said_before_it(tls_server: ssl.SSLContext, tls_ca: Path) -> None:
-    async with opened(tls=tls_server, kind=Kind.SUBMISSION, tls_before_auth=True) as house:
+async def test_starttls_and_what_was_said_before_it(tls_files: tuple[Path, Path]) -> None:
+    async with opened(tls=ServerTls(*tls_files), kind=Kind.SUBMISSION, tls_before_auth=True) as house:
         peer = await Peer.call(house.port)
         hello = await peer.hello()
         assert "STARTTLS" in hello
         assert "AUTH" not in hello
         assert (await peer.say("AUTH PLAIN AGEAYg==")).startswith("538")
         assert (await peer.say("STARTTLS")).startswith("220")
-        await peer.writer.start_tls(ssl.create_default_context(cafile=str(tls_ca)), server_hostname="localhost")
+        await peer.writer.start_tls(ssl.create_default_context(cafile=str(tls_files[0])), server_hostname="localhost")
         assert (await peer.say("MAIL FROM:<ann@t.example>")).startswith("503")  # the greeting in clear is forgotten
         hello = await peer.say("EHLO peer.test")
         assert "STARTTLS" not in hello
@@ -291,8 +292,8 @@ async def test_starttls_and_what_was_said_before_it(tls_server: ssl.SSLContext, 
     assert b"with ESMTPSA id" in house.hop.taken[0].data
 
 
-async def test_clear_text_after_starttls_is_not_believed(tls_server: ssl.SSLContext) -> None:
-    async with opened(tls=tls_server) as house:
+async def test_clear_text_after_starttls_is_not_believed(tls_files: tuple[Path, Path]) -> None:
+    async with opened(tls=ServerTls(*tls_files)) as house:
         peer = await Peer.call(house.port)
         await peer.hello()
         peer.write(b"STARTTLS\r\nMAIL FROM:<evil@test>\r\n")
@@ -301,8 +302,8 @@ async def test_clear_text_after_starttls_is_not_believed(tls_server: ssl.SSLCont
             assert await peer.reply() != ""
 
 
-async def test_a_peer_that_speaks_no_tls_costs_nothing(tls_server: ssl.SSLContext) -> None:
-    async with opened(tls=tls_server) as house:
+async def test_a_peer_that_speaks_no_tls_costs_nothing(tls_files: tuple[Path, Path]) -> None:
+    async with opened(tls=ServerTls(*tls_files)) as house:
         peer = await Peer.call(house.port)
         await peer.hello()
         await peer.say("STARTTLS")
