@@ -59,7 +59,7 @@ class SenderEvidence:
 
     @property
     def lines(self) -> tuple[tuple[str, str], ...]:
-        """Everything in words, for the journal and `mail explain`."""
+        """Everything in words, each kind of evidence once, for the journal and `mail explain`."""
         said = [("from", self.header_from.address or self.header_from.fault or ""), ("mail_from", self.mail_from)]
         said += [("login", self.login)] if self.login else []
         said += [("border", _result_line(result)) for result in self.results]
@@ -67,7 +67,9 @@ class SenderEvidence:
         said += [("dkim", f"{one.result} {one.domain} {one.reason}".strip()) for one in self.dkim]
         said += [("dmarc", f"{self.dmarc.result}: {self.dmarc.reason}")] if self.dmarc else []
         said += [("arc", f"sealed by {self.arc_sealer}")] if self.arc_sealer else []
-        return (*said, ("trust", f"{self.trust.action} ({self.trust.rule}): {self.trust.reason}"))
+        said += [("trust", f"{self.trust.action} ({self.trust.rule}): {self.trust.reason}")]
+        kinds = dict.fromkeys(kind for kind, _ in said)
+        return tuple((kind, "; ".join(text for each, text in said if each == kind)) for kind in kinds)
 
 
 async def gather_evidence(

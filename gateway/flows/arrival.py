@@ -41,6 +41,7 @@ class Arrival:
     queue_id: str | None = None
     evidence: dict[str, object] = field(default_factory=dict)
     vouched_by: str = ""  # the person who released it; then nothing is held again
+    silent: PolicyVerdict | None = None  # why nothing may go back by itself (RFC 3834 §2)
 
 
 def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome:
@@ -81,7 +82,7 @@ def _keep(unit: Unit, context: Context, arrival: Arrival, item: StoredObject | N
     notify_change(unit, context, account, arrival.from_address, item, outcome, kept)
     unit.accounts.know(account.id, normal_address(arrival.from_address), since=context.clock.now(), reason="scheduling")
     plan_alarms(unit, context, kept, account)
-    if outcome.messages and may(account, "scheduling-send"):
+    if outcome.messages and arrival.silent is None and may(account, "scheduling-send"):
         addressed, _ = judge_recipients(unit, context, account, kept, outcome.messages)
         enqueue_messages(unit, context, account, kept, addressed, outcome.rule)
     if kept.status == "CANCELLED":
@@ -173,6 +174,12 @@ def hold(unit: Unit, context: Context, arrival: Arrival, verdict: PolicyVerdict)
     return held_id
 
 
+def _unanswered(arrival: Arrival, outcome: Outcome) -> dict[str, object]:
+    """What the journal says of an answer that was owed and not given."""
+    silent = arrival.silent if outcome.messages else None
+    return {"not_answered": f"{silent.reason} ({silent.rule})"} if silent else {}
+
+
 def record_outcome(unit: Unit, context: Context, arrival: Arrival, outcome: Outcome) -> PartOutcome:
     """Write the journal row of one message for one account, and return what door and log say of it."""
     method = outcome.method or (arrival.message.value("METHOD") or "").upper()
@@ -191,7 +198,8 @@ def record_outcome(unit: Unit, context: Context, arrival: Arrival, outcome: Outc
             recipient=arrival.recipient,
             uid=uid[:1024],
             method=method[:32],
-            facts={**arrival.evidence, "repairs": list(outcome.repairs), "via": arrival.via},
+            facts={**arrival.evidence, "repairs": list(outcome.repairs), "via": arrival.via}
+            | _unanswered(arrival, outcome),
         )
     )
     changes = tuple(f"{c.name}: {c.old or '-'} -> {c.new or '-'}" for c in outcome.changes)

@@ -35,6 +35,7 @@ from gateway.store.accounts import Account
 from gateway.store.journal import Entry
 from gateway.store.unit import Unit
 from policies.incoming import Action, decide_incoming
+from policies.loops import LoopFacts, decide_answer
 from policies.verdict import Verdict
 
 PARTS = Counter("imip_incoming_parts_total", "Calendar parts that arrived, by method and outcome.")
@@ -157,10 +158,10 @@ def _judge_all(
                 message = _message(part, settings.scheduling.itip_max_size)
             except Refused as error:
                 unreadable = Component("VCALENDAR", (Prop("METHOD", part.method or "NONE"),))
-                arrival = _arrival(read, account, recipient, unreadable)
+                arrival = _arrival(unit, context, read, account, recipient, unreadable)
                 yield arrival, None, Verdict(Action.IGNORE, "incoming.unreadable", error.public)
                 continue
-            arrival = _arrival(read, account, recipient, message)
+            arrival = _arrival(unit, context, read, account, recipient, message)
             if part.standing is Standing.IGNORED:
                 yield arrival, None, Verdict(Action.IGNORE, "incoming.part", part.reason)
             elif not settings.scheduling.enable:
@@ -185,7 +186,7 @@ def _message(part: CalendarPart, max_size: int) -> Component:
     return message.with_prop(Prop("METHOD", part.method)) if part.method else message.without("METHOD")
 
 
-def _arrival(read: Read, account: Account, recipient: str, message: Component) -> Arrival:
+def _arrival(unit: Unit, context: Context, read: Read, account: Account, recipient: str, message: Component) -> Arrival:
     return Arrival(
         account=account,
         message=message,
@@ -196,7 +197,27 @@ def _arrival(read: Read, account: Account, recipient: str, message: Component) -
         message_id=read.header.message_id,
         queue_id=read.mail.origin.queue_id,
         evidence=dict(read.evidence.lines),
+        silent=_silence(unit, context, read, message),
     )
+
+
+def _silence(unit: Unit, context: Context, read: Read, message: Component) -> Verdict | None:
+    """Why this mail gets no automatic answer, None where it may get one."""
+    header = read.header
+    method = message.first("METHOD")
+    facts = LoopFacts(
+        method=method.value if method is not None else "",
+        null_sender=not read.mail.envelope.mail_from,
+        header_from=read.author.address,
+        auto_submitted=header.auto_submitted,
+        precedence=header.precedence,
+        auto_response_suppress=header.auto_response_suppress,
+        list_id=header.list_id,
+        received_count=header.received_count,
+        ours=header.message_id is not None and unit.sent.is_ours(header.message_id),
+    )
+    verdict = decide_answer(facts, context.policy(unit).loops)
+    return verdict if verdict.action == "silent" else None
 
 
 def _obey(unit: Unit, context: Context, arrival: Arrival, judged: Judged | None, verdict: Verdict) -> PartOutcome:

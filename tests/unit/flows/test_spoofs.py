@@ -1,93 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every forged, hijacked or replayed mail through the real flow: nothing changes, and what is recorded says why."""
 
-import asyncio
-import shutil
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from gateway.clock import SettableClock
-from gateway.config import AuthnOptions, Config
-from gateway.flows.accounts import NewAccount, add_account
-from gateway.flows.context import Context
-from gateway.flows.events import find_event, import_calendar
-from gateway.flows.incoming_mail import examine
-from gateway.ids import CountingIds
-from gateway.imip.mail import Direction, Disposition, Door, Envelope, Mail, Origin, Rcpt
-from gateway.store.engine import Store, open_store
-from gateway.store.migrate import migrate
 from tests.support import spoofs
-from tests.support.spoofs import ALICE, BOB, CAROL, DAVE, NOW, SPOOFS, Spoof, bordered, cancel, mail, reply, signed
-
-OPTIONS = AuthnOptions(trusted_authserv_ids=(spoofs.BORDER_ID,))
-
-
-class World:
-    """Carol's and Erin's accounts, their two events, and the door that mails come in at."""
-
-    def __init__(self, store: Store) -> None:
-        self.clock = SettableClock(NOW)
-        self.context = Context(store, self.clock, CountingIds(), replace(Config(), authn=OPTIONS), b"secret")
-        self.dns = spoofs.dns()
-        self.count = 0
-
-    async def open(self) -> "World":
-        for address in (CAROL, spoofs.ERIN):
-            account = await add_account(self.context, NewAccount(address))
-            for text in (spoofs.TEA, spoofs.TALK) if address == CAROL else ():
-                await import_calendar(self.context, account, text, send=False)
-        return self
-
-    async def receive(self, data: bytes, to: str = CAROL, mail_from: str = BOB) -> Disposition:
-        self.count += 1
-        origin = Origin(Door.FILTER, Direction.INBOUND)
-        envelope = Envelope(mail_from, (Rcpt(to),))
-        return await examine(self.context, self.dns, Mail(f"m{self.count}", envelope, origin, data))
-
-    async def events(self) -> dict[str, str]:
-        """Everything stored for everybody: whose, which, and its text."""
-
-        def fn(unit):  # type: ignore[no-untyped-def]  # one line of look-up
-            accounts = [unit.accounts.by_address(address) for address in (CAROL, spoofs.ERIN)]
-            return {f"{a.address} {o.uid}": o.ical for a in accounts for o in unit.objects.of_account(a.id)}
-
-        found: dict[str, str] = await self.context.store.read(fn)
-        return found
-
-    async def partstat(self, uid: str, attendee: str) -> str:
-        account = await self.context.store.read(lambda unit: unit.accounts.by_address(CAROL))
-        assert account is not None
-        text = (await find_event(self.context, account, uid)).ical.replace("\r\n ", "")
-        [line] = [line for line in text.split("\r\n") if line.startswith("ATTENDEE") and line.endswith(attendee)]
-        return line.partition("PARTSTAT=")[2].partition(";")[0].partition(":")[0]
-
-
-@pytest.fixture(scope="session")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the world in it, made once and copied for each attack."""
-    path = tmp_path_factory.mktemp("spoofs") / "gateway.db"
-    url = f"sqlite+aiosqlite:///{path}"
-
-    async def make() -> None:
-        await migrate(url)
-        store = open_store(url)
-        await World(store).open()
-        await store.close()
-
-    asyncio.run(make())
-    return path
+from tests.support.spoofed import World, open_world
+from tests.support.spoofs import ALICE, BOB, CAROL, DAVE, SPOOFS, Spoof, bordered, cancel, mail, reply, signed
 
 
 @pytest.fixture
-async def world(opened: Path, tmp_path: Path) -> AsyncIterator[World]:
-    shutil.copy(opened, tmp_path / "gateway.db")
-    store = open_store(f"sqlite+aiosqlite:///{tmp_path}/gateway.db")
-    yield World(store)
-    await store.close()
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with open_world(tmp_path) as world:
+        yield world
 
 
 @pytest.mark.parametrize("spoof", SPOOFS, ids=[spoof.name for spoof in SPOOFS])

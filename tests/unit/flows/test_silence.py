@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What asks for an answer by itself gets one, and automatic mail, lists and tired mail get none."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.calendars import calendar, component
+from tests.support.spoofed import World, open_world
+from tests.support.spoofs import BOB, CAROL, mail, signed
+
+ASKED = calendar(component(f"ORGANIZER:mailto:{CAROL}", f"ATTENDEE:mailto:{BOB}", uid="tea"), method="REFRESH")
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with open_world(tmp_path) as world:
+        yield world
+
+
+async def test_a_guest_who_asks_gets_the_current_state(world: World) -> None:
+    [outcome] = (await world.receive(signed(mail(BOB, ASKED)))).outcomes
+    assert (outcome.outcome, len(await world.owed())) == ("applied", 1)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [("Precedence: bulk",), ("Received: x",) * 26, ("List-Id: <l.example.org>",)],
+    ids=["bulk", "hops", "list"],
+)
+async def test_mail_that_may_loop_gets_no_answer(world: World, headers: tuple[str, ...]) -> None:
+    await world.receive(signed(mail(BOB, ASKED, *headers)))
+    assert not await world.owed()
+
+
+async def test_the_journal_says_why_there_was_no_answer(world: World) -> None:
+    await world.receive(signed(mail(BOB, ASKED, "Precedence: bulk")))
+    [entry] = await world.context.store.read(lambda unit: unit.journal.recent(1))
+    assert "loops.list" in str(entry.facts["not_answered"])
