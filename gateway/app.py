@@ -26,6 +26,7 @@ from gateway.flows.bounces import bounce_token
 from gateway.flows.context import Context
 from gateway.flows.incoming_mail import examine
 from gateway.flows.logins import addresses_of_login
+from gateway.flows.templates import load_templates
 from gateway.http.server import build_app, build_server
 from gateway.ids import Ids, RandomIds
 from gateway.imip.mail import Direction, Disposition, Mail
@@ -84,9 +85,10 @@ async def open_context(
     """Open the store (bringing its schema up to date) and the secret, and give what every flow needs.
 
     Raises:
-        Misconfigured: a folder or the secret file cannot be used.
+        Misconfigured: a folder, a mail template or the secret file cannot be used.
         Deferred: the database cannot be reached.
     """
+    templates = load_templates(config.mail.templates_dir)
     url = store_url(config)
     secret = load_secret(config)
     await migrate(url)
@@ -97,6 +99,7 @@ async def open_context(
         config=config,
         secret=secret,
         public_url=public_url or config.public_url,
+        templates=templates,
         wake=wake,
     )
 

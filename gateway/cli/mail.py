@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`imip-gateway mail explain | trace | held | release | reject`: what a mail would do, did, or waits to do."""
+"""`imip-gateway mail explain | trace | held | release | reject | preview`: what a mail does, did, or waits to do."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from gateway.authn.resolver import DnsResolver
+from gateway.cli.mail_preview import add_verbs
 from gateway.cli.open import opened, run
 from gateway.cli.output import answer, table
 from gateway.errors import Refused
@@ -30,6 +31,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         child = verbs.add_parser(verb, help=purpose)
         child.add_argument("id", metavar="ID")
         child.set_defaults(func=run(_decide))
+    add_verbs(verbs)
 
 
 async def _explain(args: argparse.Namespace) -> int:

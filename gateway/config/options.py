@@ -200,7 +200,7 @@ class MailOptions:
     sign_dkim: bool = option(True, "Sign what we originate with the domain's key, if `domain add` made one.")
     templates_dir: Path | None = option(
         None,
-        "Folder whose templates replace ours, by kind, domain and language.",
+        "Folder whose mail templates replace ours: for all, by domain, by language.",
         example="/etc/imip-gateway/templates",
     )
     default_locale: str = option("en", "Language where neither account, guest nor domain says.", check=_locale_fault)

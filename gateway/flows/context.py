@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from gateway.clock import Clock
 from gateway.config import Config
+from gateway.flows.templates import OwnTemplates
 from gateway.ids import Ids
 from gateway.store.engine import Store
 from gateway.store.unit import Unit
@@ -36,6 +37,7 @@ class Context:
     config: Config
     secret: bytes
     public_url: str | None = None
+    templates: OwnTemplates = field(default_factory=OwnTemplates)
     #: Called after a commit that left work for a worker, so that nobody waits for the next poll.
     wake: Callable[[], None] = lambda: None
     _effective: _Effective = field(default_factory=_Effective)

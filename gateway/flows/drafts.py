@@ -181,7 +181,7 @@ def _alarm_draft(unit: Unit, context: Context, account: Account, said: AlarmMail
         said=said,
         recipient=Person(said.to, reader.name if reader else ""),
         head=Letterhead(author, None, Person(account.address, account.name), signs),
-        presentation=replace(shown, templates=alarm_templates(context.policy(unit).alarms.template)),
+        presentation=replace(shown, templates=alarm_templates(context.policy(unit).alarms.template, shown.templates)),
         keys=_keys(unit, context, signs),
         message_id=build_keyed_id("alarm", (said.identity,), said.to, secret=context.key("message-id"), domain=domain),
         token=token if links.unsubscribe else None,

@@ -61,7 +61,16 @@ def present(
         time_zone=reader.time_zone if reader else None,
         branding=_branding(unit, context, domain_name),
         links=links or Links(),
+        templates=context.templates.choose(domain_name, str(locale)),
     )
+
+
+def present_domain(unit: Unit, context: Context, domain_name: str, *, locale: str | None, links: Links) -> Presentation:
+    """Return how a domain presents itself to a reader of whom nothing is known."""
+    settings = _settings(unit.accounts.domain(domain_name))
+    chosen = str(locale or settings.get("locale") or context.config.mail.default_locale)
+    branding = _branding(unit, context, domain_name)
+    return Presentation(chosen, None, branding, links, context.templates.choose(domain_name, chosen))
 
 
 def _branding(unit: Unit, context: Context, domain_name: str) -> Branding:

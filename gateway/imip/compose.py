@@ -55,6 +55,7 @@ def compose_letter(occasion: Occasion, presentation: Presentation) -> Letter:
     recorded = occasion.kind is Kind.ANSWER_RECORDED
     rows = _rows(words, occasion, presentation)
     return Letter(
+        kind=occasion.kind.value,
         language=words.tag,
         direction=words.direction,
         tone=ANSWER_TONES.get(occasion.partstat, form.tone) if recorded else form.tone,

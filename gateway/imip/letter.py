@@ -107,6 +107,7 @@ class Section:
 class Letter:
     """Everything that a mail says to its reader, in reading order."""
 
+    kind: str  # the name of its kind, such as `update`: for templates that make a difference
     language: str
     direction: str
     tone: Tone

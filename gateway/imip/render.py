@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 
 from jinja2 import DictLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -92,28 +91,6 @@ def parse_templates(sources: Mapping[str, str]) -> Templates:
     if faults:
         raise Misconfigured("bad-template", "A mail template cannot be used", tuple(faults))
     return Templates(tuple(sorted(sources.items())))
-
-
-def load_templates(directories: tuple[Path, ...], domain: str, locale: str) -> Templates:
-    """Return the templates for a domain and language from an operator's folders; a later folder wins.
-
-    In each folder the most special wins: `DOMAIN/LOCALE/`, `DOMAIN/LANGUAGE/`, `DOMAIN/`, `LOCALE/`, `LANGUAGE/`, the
-    folder itself. Read when configuration is loaded, not per mail.
-
-    Raises:
-        Misconfigured: `bad-template`.
-    """
-    tag = locale.replace("_", "-")
-    languages = (tag.partition("-")[0], tag)
-    inner = [Path(), *map(Path, languages), Path(domain), *(Path(domain, language) for language in languages)]
-    sources: dict[str, str] = {}
-    for directory in directories:
-        for place in inner:
-            for name in NAMES:
-                path = directory / place / name
-                if domain and path.is_file():
-                    sources[name] = path.read_text("utf-8")
-    return parse_templates(sources)
 
 
 def _rendered(templates: Templates, letter: Letter, brand: Brand) -> Rendered:
