@@ -10,7 +10,7 @@ from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time, format_timedelta, get_timezone_gmt, get_timezone_name
 
 from gateway.imip.facts import Span
-from gateway.imip.words import Words
+from gateway.imip.words import COMMAS, Words
 
 #: CLDR's thin spaces are missing in the fonts of some mail programs.
 _THIN_SPACES = str.maketrans({"\u202f": "\xa0", "\u2009": " "})
@@ -118,7 +118,7 @@ def _time(locale: Locale, at: datetime) -> str:
 def _zone_in_full(locale: Locale, at: datetime) -> str:
     if _key(at.tzinfo) in ("UTC", "Etc/UTC", ""):
         return "UTC" if not at.utcoffset() else _offset(locale, at)
-    return f"{get_timezone_name(at, locale=locale)}, {_offset(locale, at)}"
+    return COMMAS.get(locale.language, ", ").join((get_timezone_name(at, locale=locale), _offset(locale, at)))
 
 
 def _zone_in_short(locale: Locale, at: datetime) -> str:

@@ -64,7 +64,7 @@ def _guest(words: Words, guest: Guest, facts: EventFacts) -> GuestLine:
     answer = words.label(ANSWERS[guest.partstat]) if guest.partstat in ANSWERS else ""
     notes = [note for note in (role, "" if is_organizer else answer) if note]
     name = guest.shown
-    return GuestLine(name, guest.address if guest.address != name else "", ", ".join(notes), guest.partstat)
+    return GuestLine(name, guest.address if guest.address != name else "", words.comma.join(notes), guest.partstat)
 
 
 def _row(words: Words, label: str, text: str) -> Row:

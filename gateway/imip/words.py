@@ -27,6 +27,8 @@ LANGUAGES: tuple[str, ...] = (
 
 #: Spellings of a language that CLDR or we file under another name.
 _ALIASES = {"iw": "he", "no": "nb", "nn": "nb", "in": "id"}
+#: What separates words that are not joined by "and", where it is not ", ".
+COMMAS = {"ar": "، ", "ja": "、", "zh": "，"}
 _TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _CHOICE = re.compile(r"\[([^\[\]]*\|[^\[\]]*)\]")
@@ -39,6 +41,7 @@ class Words:
         self.locale = locale
         self.tag = str(locale).replace("_", "-")
         self.direction = "rtl" if locale.text_direction == "rtl" else "ltr"
+        self.comma = COMMAS.get(locale.language, ", ")
         self._catalogue = catalogue
 
     def say(self, message: str, /, **values: object) -> str:
