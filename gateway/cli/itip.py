@@ -112,7 +112,7 @@ def _message_document(message: ItipMessage) -> dict[str, Any]:
         "sequence": message.sequence,
         "from": message.from_address,
         "to": list(message.to),
-        "recurrence_ids": list(message.recurrence_ids),
+        "recurrence_ids": [instance for instance in message.recurrence_ids if instance],  # none = the whole event
         "significant": message.significant,
         "reason": message.reason,
         "calendar": message.calendar,

@@ -7,7 +7,9 @@ Also the REQUESTs that answer a REFRESH or ask again. None of them raises SEQUEN
 from collections.abc import Sequence
 from datetime import datetime
 
+from gateway.errors import Refused
 from gateway.itip.address import build_mailto, normal_address, plain_address
+from gateway.itip.delta import implied
 from gateway.itip.instances import MASTER, InstanceKey
 from gateway.itip.messages import (
     SECOND,
@@ -159,15 +161,23 @@ def build_answer(
     key: InstanceKey = MASTER,
     comment: str | None = None,
 ) -> ItipMessage | None:
-    """Build the REPLY of one attendee about the whole or one occurrence, whatever the stored copy says."""
+    """Build the REPLY of one attendee about the whole or one occurrence, whatever the stored copy says.
+
+    None where the event has no organizer, no such occurrence, or does not name the attendee.
+
+    Raises:
+        Refused: `bad-value` where `partstat` is none.
+    """
     found, me = read_object(stored), normal_address(attendee)
     party = found.attendees(key).get(me)
-    if party is None or found.organizer is None:
+    component = implied(found, key)
+    if party is None or found.organizer is None or component is None:
         return None
-    component = found.component(key) or found.series.implied(key)
+    if partstat.upper() not in list(Partstat):
+        raise Refused("bad-value", f"{partstat[:40]!r} is no answer")
     shown = reply_component(
         component,
-        party.prop.with_param("PARTSTAT", Partstat(partstat.upper())),
+        party.prop.with_param("PARTSTAT", partstat.upper()),
         organizer=(read_organizer(component) or found.organizer).prop,
         master=found.master,
         comments=_comments(comment),

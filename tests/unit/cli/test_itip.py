@@ -62,7 +62,7 @@ def test_diff(files: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None
         "REQUEST",
         DANA,
         [LEE],
-        [""],
+        [],
     )
     assert message["calendar"].startswith("BEGIN:VCALENDAR\r\n")
     assert found["stored"].startswith("BEGIN:VCALENDAR\r\n")
