@@ -79,6 +79,7 @@ class Answer:
         if fault is not None:
             return fault
         before = partstat_of(stored)
+        self.partstat = self.partstat or before
         self._put(first, part, stored, own_stamp=True)
         for other in targets[1:]:
             self._follow(other, before)
@@ -111,7 +112,7 @@ class Answer:
             )
         stamp = Stamp(min(self.stamp.sequence, sequence_of(part)), self.stamp.dtstamp)  # interop T09
         last = self._last(key, stored)
-        if last is not None and stamp == last and self.partstat == partstat_of(stored):
+        if last is not None and stamp == last and self.partstat in ("", partstat_of(stored)):
             return ignored("reply.duplicate", f"This answer of {who}{where} is known already")
         series_last = self._series_last(key)
         if (last is not None and stamp <= last) or (series_last is not None and stamp < series_last):
@@ -191,6 +192,7 @@ class Answer:
 
     def _added(self, key: InstanceKey, rule: str, sentence: str) -> Finding:
         part = self.draft.component(key) or self.draft.implied(key)
+        self.partstat = self.partstat or Partstat.NEEDS_ACTION
         if part is None:
             return refused("reply.no-such-instance", "The event does not say what was answered")
         new = Prop("ATTENDEE", self.line.value, (("PARTSTAT", (self.partstat,)), ("ROLE", ("REQ-PARTICIPANT",))))

@@ -85,7 +85,7 @@ class Draft:
     def key_of(self, component: Component, zones: Zones) -> InstanceKey | None:
         """Return which instance of this object a component of a message means; None where it means none.
 
-        The message's own zones say what its RECURRENCE-ID means, ours only how we write it.
+        The message's own zones say what its RECURRENCE-ID means; ours only where it names a zone without defining it.
         """
         line = component.first("RECURRENCE-ID")
         if line is None:
@@ -99,7 +99,8 @@ class Draft:
         start = self._series.start
         if moment.kind is not Kind.ZONED or (start is not None and start.kind in (Kind.DATE, Kind.FLOATING)):
             return moment
-        return utc_moment(zones.utc(moment))
+        known = zones.zone(moment.tzid).iana is not None or zones.component(moment.tzid) is not None
+        return utc_moment((zones if known else self._zones).utc(moment))
 
     def put(self, key: InstanceKey, component: Component) -> None:
         """Set the master or an override."""

@@ -26,6 +26,7 @@ from gateway.itip.incoming import (
 )
 from gateway.itip.instances import MASTER, InstanceKey
 from gateway.itip.model import FieldChange, Outcome, Verdict
+from gateway.itip.objects import read_party
 from gateway.itip.staleness import message_stamp, sequence_of, stored_stamp
 from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component, Prop
@@ -72,16 +73,23 @@ def _not_from_organizer(arrival: Arrival, draft: Draft) -> Finding | None:
 def _cancel(arrival: Arrival, draft: Draft, key: InstanceKey | None, component: Component) -> Finding:
     if key is None:
         return refused("cancel.no-such-instance", f"The event does not take place at {raw_recurrence(component)}")
-    for_all = _is_for_all(component)
     lines = component.all("ATTENDEE")
+    for_all = _is_for_all(component) or _names_everybody(draft, key, lines)
     if not for_all and lines and not any(is_line_of(line, arrival.me) for line in lines):
         where = at_instance(key, draft.series)
         return ignored("cancel.others", f"Others, not you, are no longer invited to the event{where}")
     if key == MASTER:
         return _whole(arrival, draft, component, for_all=for_all or not lines)
     if is_this_and_future(component) and draft.master is not None:
-        return _from_here_on(arrival, draft, key, component)
+        return _from_here_on(arrival, draft, key, component, for_all=for_all or not lines)
     return _instance(arrival, draft, key, component, for_all=for_all or not lines)
+
+
+def _names_everybody(draft: Draft, key: InstanceKey, lines: tuple[Prop, ...]) -> bool:
+    """Several guests and all of them no longer invited: whatever STATUS says, nobody is left to meet."""
+    organizer = draft.object.organizer
+    guests = {each for each in draft.object.attendees(key) if organizer is None or each != organizer.address}
+    return len(guests) > 1 and guests <= {read_party(line).address for line in lines}
 
 
 def _is_for_all(component: Component) -> bool:
@@ -168,7 +176,7 @@ def _said(arrival: Arrival, draft: Draft, key: InstanceKey, before: Component, *
     )
 
 
-def _from_here_on(arrival: Arrival, draft: Draft, key: InstanceKey, component: Component) -> Finding:
+def _from_here_on(arrival: Arrival, draft: Draft, key: InstanceKey, component: Component, *, for_all: bool) -> Finding:
     """Cancel an occurrence and all after it: the series ends before it (RFC 5546 §3.2.5)."""
     master = draft.master
     assert master is not None
@@ -178,7 +186,6 @@ def _from_here_on(arrival: Arrival, draft: Draft, key: InstanceKey, component: C
     fault = _too_late(arrival, draft, MASTER, component, master)
     if fault is not None:
         return fault
-    for_all = _is_for_all(component) or not component.all("ATTENDEE")
     if draft.series.start is None or draft.series.moment_of(key).wall <= draft.series.start.wall:
         return _whole(arrival, draft, component, for_all=for_all)
     shortened = _ending_before(draft, master, key)

@@ -140,6 +140,11 @@ def _stored_line(draft: Draft, line: Prop) -> Prop | None:
 
 
 def _partstat(component: Component, line: Prop) -> str | Finding:
+    """The answer, "" where only a comment came: the answer stays what it was (RFC 5546 §3.2.3)."""
+    if line.param("PARTSTAT") is None:
+        if (component.text("COMMENT") or "").strip():
+            return ""
+        return ignored("reply.no-answer", f"{named(line)} says neither yes nor no")
     partstat = partstat_of(line)
     if partstat in _ANSWERS.get(component.name, ()):
         return partstat

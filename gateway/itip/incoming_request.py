@@ -250,7 +250,7 @@ def _update_instance(arrival: Arrival, draft: Draft, component: Component) -> Fi
 def _put_instance(
     arrival: Arrival, draft: Draft, key: InstanceKey, component: Component, mine: Component | None
 ) -> Finding:
-    moved = mine is not None and span_moved(mine, draft.zones, component, arrival.zones)
+    moved = mine is not None and span_moved(mine, draft.zones, component, draft.zones)
     kept = _with_stamp(_merged(arrival, component, mine, moved=moved), arrival)
     draft.put(key, kept)
     changes = () if mine is None else noticed(mine, draft.series, kept, draft.series, key)
@@ -295,34 +295,30 @@ def _drop_superseded(
 ) -> None:
     """Let go of overrides that the newer series speaks for.
 
-    It has no place for them; or it is a complete message that no longer names them; or they were cancelled and the
-    series does not exclude them any more, so that they take place again (interop O09, O13).
+    It has no place for them; they were cancelled and it does not exclude them any more, so that they take place again
+    (interop O09, O13); it is a complete message that no longer names them; or they never said anything else than it.
     """
     stamp = _stamp(arrival, component)
     for key, override in draft.overrides.items():
         if key in sent_along or _kept_stamp(arrival, override) > stamp:
             continue
-        if sent_along or is_cancelled(override) or not draft.series.exists(key):
+        implied = draft.implied(key)
+        if implied is None or is_cancelled(override):
             draft.drop(key)
-        elif _says_what_the_series_says(old, key, override):
-            _follow(arrival, draft, key, override)
+        elif sent_along or _says_what_the_series_says(old, key, override):
+            _follow(arrival, draft, key, override, implied)
 
 
 def _says_what_the_series_says(old: Series, key: InstanceKey, override: Component) -> bool:
     return old.master is not None and old.exists(key) and not noticed(old.implied(key), old, override, old, key)
 
 
-def _follow(arrival: Arrival, draft: Draft, key: InstanceKey, override: Component) -> None:
-    """An override that differs in nothing but the user's own answer or alarms follows the series."""
-    implied = draft.implied(key)
-    if implied is None:
-        draft.drop(key)
-        return
-    kept = merged(implied, override, me=arrival.me, answer=OwnAnswer.KEPT)
-    same = {item for item in kept.items if item.name != "RECURRENCE-ID"} == {
-        item for item in implied.items if item.name != "RECURRENCE-ID"
-    }
-    if same:
+def _follow(arrival: Arrival, draft: Draft, key: InstanceKey, override: Component, implied: Component) -> None:
+    """The occurrence is as the series says; only the user's own answer or alarms may keep an override for it."""
+    moved = span_moved(override, draft.zones, implied, draft.zones)
+    answer = OwnAnswer.VOID if moved else OwnAnswer.KEPT
+    kept = merged(implied, override, me=arrival.me, answer=answer)
+    if moved or set(kept.items) == set(implied.items):
         draft.drop(key)
     else:
         draft.put(key, kept)

@@ -78,6 +78,7 @@ INCOMING: dict[str, str] = {
     "reply.not-own": "Nobody answers for somebody else",
     "reply.on-behalf": "The message says to answer for somebody, and nothing stored confirms it",
     "reply.no-attendee": "The answer does not say who answers",
+    "reply.no-answer": "The answer says neither yes nor no, and has no comment either",
     "reply.bad-partstat": "The answer is none that iCalendar knows for this kind of object",
     "request.new": "An invitation to an event that was not here",
     "request.updated": "The organizer's newer version is here now; what was the user's own stayed",

@@ -61,6 +61,13 @@ def test_who_is_no_longer_invited_is_not_told_that_the_meeting_is_off() -> None:
     assert partstats(outcome.stored) == {SAM: "TENTATIVE"}
 
 
+def test_when_every_guest_is_named_nobody_is_left() -> None:
+    """Senders who never write STATUS (Nextcloud before 2024) name all guests of an event that is off."""
+    assert apply(cancel(ME, OTHER), STORED).rule == "cancel.applied"
+    alone = calendar(component(*MEETING[:-1]))
+    assert apply(cancel(ME), alone).rule == "cancel.uninvited"
+
+
 def test_others_who_are_no_longer_invited() -> None:
     outcome = apply(cancel(OTHER), STORED)
     assert (outcome.outcome, outcome.rule, outcome.stored) == (Verdict.IGNORED, "cancel.others", STORED)

@@ -53,6 +53,26 @@ def test_an_answer_is_applied(partstat: str) -> None:
     assert outcome.messages == ()
 
 
+def test_a_comment_alone_leaves_the_answer_as_it_was() -> None:
+    """RFC 5546 §3.2.3, interop A08."""
+    stored = STORED.replace("CN=Lee;PARTSTAT=NEEDS-ACTION", "CN=Lee;PARTSTAT=ACCEPTED")
+    outcome = apply(reply("", f"ATTENDEE:mailto:{LEE}", "COMMENT:running late"), stored)
+    assert outcome.rule == "reply.applied"
+    assert partstats(outcome.stored)[LEE] == "ACCEPTED"
+    assert (outcome.answers[0].partstat, outcome.answers[0].comment) == ("ACCEPTED", "running late")
+
+
+def test_a_zone_that_only_the_stored_object_defines() -> None:
+    zone = (
+        "BEGIN:VTIMEZONE\r\nTZID:Ours\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0517\r\n"
+        "TZOFFSETTO:+0517\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+    )
+    stored = calendar(zone, component(*(line.replace("Europe/Rome", "Ours") for line in MEETING), "RRULE:FREQ=WEEKLY"))
+    for recurrence in ("RECURRENCE-ID;TZID=Ours:20261208T100000", "RECURRENCE-ID:20261208T044300Z"):
+        outcome = apply(reply("DECLINED", recurrence), stored)
+        assert partstats(outcome.stored, "20261208T100000")[LEE] == "DECLINED"
+
+
 def test_nothing_but_the_own_line_is_touched() -> None:
     stored = STORED.replace("SUMMARY:Budget", "SUMMARY:Budget\r\nX-ODD;X-A=1:kept  \r\nDESCRIPTION:long\r\n  folded")
     outcome = apply(reply("ACCEPTED", "SUMMARY:Hijacked", "DTSTART:20270101T000000Z", "LOCATION:Evil"), stored)
@@ -86,11 +106,12 @@ def test_no_such_event() -> None:
         (LEE, reply(organizer="boss@example.org"), "reply.other-organizer", Verdict.REFUSED),
         (DANA, reply(who=DANA), "reply.from-organizer", Verdict.IGNORED),
         (LEE, reply(""), "reply.no-attendee", Verdict.REFUSED),
+        (LEE, reply("", f"ATTENDEE:mailto:{LEE}"), "reply.no-answer", Verdict.IGNORED),
         (LEE, reply("MAYBE"), "reply.bad-partstat", Verdict.REFUSED),
         (LEE, reply("COMPLETED"), "reply.bad-partstat", Verdict.REFUSED),
         (
             LEE,
-            reply("", "RECURRENCE-ID:20300101T000000Z", f"ATTENDEE:mailto:{LEE}"),
+            reply("ACCEPTED", "RECURRENCE-ID:20300101T000000Z"),
             "reply.no-such-instance",
             Verdict.REFUSED,
         ),

@@ -385,6 +385,20 @@ def test_a_complete_message_names_every_override_there_is() -> None:
         assert set(events(outcome.stored)) == {"", "20261215T100000"}
 
 
+def test_ones_own_answer_to_an_occurrence_outlives_updates_of_the_series() -> None:
+    """An override that differs only in the user's own answer is no exception of the organizer's."""
+    eighth = mine(EIGHTH, *(line.replace("20261201", "20261208") for line in WHEN), *ALARM, answer="DECLINED")
+    stored = calendar(mine(RULE, *ALARM), eighth)
+    fifteenth = invitation("RECURRENCE-ID;TZID=Europe/Rome:20261215T100000", sequence=2)
+    for more in ((), (fifteenth,)):
+        outcome = apply(request(invitation(RULE, sequence=2, summary="New name"), *more), stored)
+        assert partstats(outcome.stored, "20261208T100000")[LEE] == "DECLINED"
+        assert partstats(outcome.stored)[LEE] == "ACCEPTED"
+        assert str(events(outcome.stored)["20261208T100000"]["SUMMARY"]) == "New name"
+    longer = ("DTEND;TZID=Europe/Rome:20261201T120000", RULE)
+    assert set(events(apply(request(invitation(*longer, sequence=2)), stored).stored)) == {""}
+
+
 def test_an_older_complete_message_leaves_newer_overrides_alone() -> None:
     stored = apply(request(moved_eighth(sequence=4)), SERIES).stored
     fifteenth = invitation("RECURRENCE-ID;TZID=Europe/Rome:20261215T100000", sequence=2)
