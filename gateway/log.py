@@ -68,5 +68,8 @@ def start_logging(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # Neither thread, process nor source line stands in our lines; to find them costs as much as to write the line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # as the logging documentation's "Optimization" has it
     for chatty in ("mail.log", "alembic", "aiosqlite", "uvicorn"):  # aiosmtpd logs every command at INFO
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -3,6 +3,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import signal
@@ -31,6 +32,8 @@ def _serve(args: argparse.Namespace) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         async with serving(config) as running:
+            gc.freeze()  # what is alive now stays: no need to look through it again for every few mails
+            gc.set_threshold(10_000)
             _tell(running, as_json=args.json)
             await stop.wait()
             _log.info("draining", extra={"facts": {"version": __version__}})

@@ -8,7 +8,7 @@ or stuff after a bare LF would break DKIM signatures. What may be said, and when
 import asyncio
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -124,23 +124,19 @@ class HopConnection(asyncio.Protocol):
             HopLost: also where the message turns out to be 8-bit and may not be.
         """
         stuff = Stuffer()
-        if isinstance(body, Sequence):
-            pieces = [stuff(piece) for piece in body]
-            pieces.append(stuff.end())
-            if sum(map(len, pieces)) <= _SLICE:
-                self.send(b"".join(pieces))
-                await self._flow(seconds)
-                return
-            for piece in pieces:
-                await self._send_slices(piece, seconds)
-            return
-        async for piece in body:
+        waiting: list[bytes] = []
+        size = 0
+        async for piece in _each(body):
             if not eight_bit and not piece.isascii():
                 self.abort()
                 raise HopLost("message is 8-bit and 8BITMIME is not offered")
-            await self._send_slices(stuff(piece), seconds)
-        self.send(stuff.end())
-        await self._flow(seconds)
+            waiting.append(stuff(piece))
+            size += len(piece)
+            if size > _SLICE:
+                await self._send_slices(b"".join(waiting), seconds)
+                waiting, size = [], 0
+        waiting.append(stuff.end())
+        await self._send_slices(b"".join(waiting), seconds)
 
     async def start_tls(self, context: ssl.SSLContext, host: str | None, seconds: float) -> None:
         """Go on under TLS. Clear-text octets that already arrived end the connection (RFC 3207 §6, CVE-2011-0411).
@@ -264,6 +260,15 @@ def parse_reply(lines: Sequence[bytes]) -> HopReply:
     enhanced = found.group(1)
     stripped = (text.removeprefix(enhanced).removeprefix(" ") for text in texts)
     return HopReply(int(lines[-1][:3]), enhanced, "\n".join(stripped))
+
+
+async def _each(body: Body) -> AsyncIterator[bytes]:
+    if isinstance(body, Sequence):
+        for piece in body:
+            yield piece
+        return
+    async for piece in body:
+        yield piece
 
 
 class Stuffer:

@@ -107,9 +107,7 @@ class Message:
     async def whole(self) -> bytes:
         """Return all octets at once."""
         if self._file is None:
-            if len(self._pieces) != 1:
-                self._pieces = [b"".join(self._pieces)]
-            return self._pieces[0]
+            return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         return await asyncio.to_thread(self._read)
 
     def body(self, *heads: bytes) -> Body:

@@ -101,7 +101,7 @@ async def test_a_small_one_stays_in_memory() -> None:
     await message.add(b"a")
     await message.add(b"b")
     assert not message.is_large
-    assert (await message.whole(), message.body(b"head ")) == (b"ab", [b"head ", b"ab"])
+    assert (await message.whole(), message.body(b"head ")) == (b"ab", [b"head ", b"a", b"b"])
 
 
 def test_spooling_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
