@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -153,7 +154,8 @@ def _tally(gathering: Gathering, reader: Reader) -> str:
     for status in gathering.statuses:
         if not status.recurrence_id and status.partstat in counts:
             counts[status.partstat] += 1
-    return words.list([f"{words.label(ANSWERS[name])}: {count}" for name, count in counts.items() if count])
+    said = " · ".join(f"{words.label(ANSWERS[name])}: {count}" for name, count in counts.items() if count)
+    return said[:1].upper() + said[1:]
 
 
 def _answers(gathering: Gathering, reader: Reader) -> Iterable[Entry]:
@@ -166,15 +168,19 @@ def _answers(gathering: Gathering, reader: Reader) -> Iterable[Entry]:
         if (status.schedule_status or "").startswith(("3.", "5.")):
             details.append(words.say("The message could not be delivered."))
         tone = str(ANSWER_TONES.get(status.partstat, "neutral"))
-        yield Entry(name or status.address, tuple(details), status.comment or "", tone=tone)
+        comment = status.comment if status.partstat != "NEEDS-ACTION" else None
+        yield Entry(name or status.address, tuple(details), comment or "", tone=tone)
 
 
 def _when(gathering: Gathering, status: AttendeeStatus, reader: Reader) -> Iterable[str]:
     words = reader.words
     if status.recurrence_id:
         yield _instance(gathering, status.recurrence_id, reader)
+    if status.partstat == "NEEDS-ACTION":
+        return  # what was answered before a reschedule is no answer to the new time
     if status.answered_at is not None:
-        yield render_short_span(words, Span(status.answered_at))
+        zone = reader.zone or "UTC"
+        yield render_short_span(words, Span(status.answered_at.astimezone(ZoneInfo(zone))))
     if status.via in _WAYS:
         yield words.label(_WAYS[status.via])
 
@@ -203,7 +209,7 @@ def _proposals(gathering: Gathering, reader: Reader, hidden: tuple[tuple[str, st
         said = tuple(f"{row.label}: {row.new or '–'}" for row in rows)
         buttons = (("accept", words.label("Accept the proposal")), ("decline", words.label("Keep the event as it is")))
         forms = (_decision(words, buttons, hidden, proposal.id),)
-        yield Entry(proposal.address, said, proposal.comment or "", forms, "change")
+        yield Entry(proposal.address, said, proposal.comment or "", forms, "")
 
 
 def _held(gathering: Gathering, reader: Reader, hidden: tuple[tuple[str, str], ...]) -> Iterable[Entry]:
@@ -211,7 +217,7 @@ def _held(gathering: Gathering, reader: Reader, hidden: tuple[tuple[str, str], .
     for held in gathering.held:
         buttons = (("release", words.label("Accept it")), ("reject", words.label("Ignore it")))
         forms = (_decision(words, buttons, hidden, held.id),)
-        yield Entry(held.from_address, (words.label(_ASKS.get(held.method, _ASKS[""])),), "", forms, "change")
+        yield Entry(held.from_address, (words.label(_ASKS.get(held.method, _ASKS[""])),), "", forms, "")
 
 
 _ASKS = {

@@ -28,8 +28,8 @@ async def page(world: RsvpWorld) -> str:
 async def test_the_organizer_sees_who_answered_what_and_how(world: RsvpWorld, page: str) -> None:
     seen = await world.get(page)
     assert seen.status == 200
-    assert "accepted: 1 and no answer yet: 2" in seen.text
-    assert "Lee accepted lee@partner.example" in seen.text
+    assert "Accepted: 1 · no answer yet: 2" in seen.text
+    assert "Lee accepted · lee@partner.example" in seen.text
     assert "on the web page" in seen.text
     assert "I bring cake" in seen.text
     assert "2 people have not answered yet." in seen.text
