@@ -83,7 +83,8 @@ def config_text(mode: str, folder: Path, door: str, back: int) -> str:
     kind = "filter" if mode == "proxy" else mode
     return (
         f'[gateway]\nhostname = "gw.example.org"\ndata_dir = "{folder}/data"\ndrain_timeout = "5s"\n'
-        f'[relay]\nurl = "smtp://127.0.0.1:{back}"\n[authn]\ntrusted_authserv_ids = ["mx.example.org"]\nreceived_above_authres = 1\n'
+        f'[relay]\nurl = "smtp://127.0.0.1:{back}"\n[authn]\n'
+        'trusted_authserv_ids = ["mx.example.org"]\nreceived_above_authres = 1\n'
         f'[workers]\npoll_interval = "100ms"\n[[listener]]\nkind = "{kind}"\nlisten = "{door}"\n'
     )
 
