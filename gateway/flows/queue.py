@@ -94,6 +94,23 @@ async def retry(context: Context, item_id: str) -> None:
     context.wake()
 
 
+async def reschedule(context: Context, item_id: str, due_at: datetime) -> None:
+    """Try a task or the open recipients of a mail at another time.
+
+    Raises:
+        Refused: `not-found`.
+    """
+    await _act(
+        context,
+        item_id,
+        "reschedule",
+        lambda unit, task: unit.tasks.update(task.id, due_at=due_at),
+        lambda unit, r: unit.outbox.settle(r.id, due_at=due_at) if r.state in _OPEN else None,
+        message_state=None,
+    )
+    context.wake()
+
+
 async def hold(context: Context, item_id: str) -> None:
     """Keep from being sent until released.
 

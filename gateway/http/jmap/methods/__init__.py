@@ -4,8 +4,11 @@
 from gateway.flows.context import Context
 from gateway.http.jmap.core import MethodEntry
 from gateway.http.jmap.methods import (
+    admin_queue,
+    admin_settings,
     calendars,
     event_query,
+    event_reply,
     event_set,
     events,
     identities,
@@ -13,7 +16,10 @@ from gateway.http.jmap.methods import (
     principals,
 )
 
-_MODULES = (calendars, events, event_query, event_set, identities, notifications, principals)
+_MODULES = (
+    calendars, events, event_query, event_set, event_reply, identities, notifications, principals, admin_settings,
+    admin_queue,
+)  # fmt: skip
 
 
 def build_methods(context: Context) -> dict[str, MethodEntry]:

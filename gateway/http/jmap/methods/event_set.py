@@ -75,7 +75,7 @@ class EventChange:
         if key is None:
             after = apply_patch(show_event(record, view, whole=True), upgraded)
         else:
-            after = _with_occurrence(record, view, key, upgraded)
+            after = with_occurrence(record, view, key, upgraded)
         if isinstance(after, InvalidProperty):
             raise SetFailure("invalidPatch", f"{after.path}: {after.reason}", after.path)
         differences, result = update_event(unit, self.context, view, record, after, send=self.send)
@@ -123,7 +123,7 @@ def find_event(unit: Unit, view: View, event_id: str) -> tuple[EventRecord, str 
     return record, key
 
 
-def _with_occurrence(record: EventRecord, view: View, key: str, patch: Json) -> Json | InvalidProperty:
+def with_occurrence(record: EventRecord, view: View, key: str, patch: Json) -> Json | InvalidProperty:
     """Return the series with one occurrence changed: a change of it is an override (JMAP Calendars §5.9.1)."""
     instance = show_occurrence(record, view, key, whole=True)
     if instance is None:
