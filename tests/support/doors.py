@@ -103,7 +103,7 @@ async def opened(hop: NextHop | None = None, **options: object) -> AsyncIterator
         try:
             yield house
         finally:
-            await house.listener.drain(0.5)
+            await house.listener.drain(0.1)
             if house.relay is not None:
                 await house.relay.close()
 

@@ -101,6 +101,39 @@ async def test_the_last_word_is_the_next_hops(trouble: str, answer: str) -> None
     assert len(house.hop.taken) == 1
 
 
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data", "dot"])
+async def test_a_next_hop_that_dies_at_any_step_loses_nothing(stage: str) -> None:
+    """It dies twice: the silent second attempt, which is made where nothing of the message was sent, fails too."""
+    async with opened(NextHop(plan={stage: [DROP, DROP]})) as house:
+        peer = await Peer.call(house.port)
+        await peer.hello()
+        await peer.say("MAIL FROM:<a@test>")
+        last = await peer.say("RCPT TO:<b@test>")
+        if last.startswith("250"):
+            await peer.say("DATA")
+            last = await peer.say(".")
+        assert last.startswith("451 4.4.2")
+        house.hop.plan.clear()
+        await peer.say("RSET")
+        assert (await peer.mail(WIRE)).startswith("250")
+    assert len(house.hop.taken) == 1
+
+
+async def test_one_line_tells_what_became_of_a_mail(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="gateway.mail"):
+        async with opened(NextHop(plan={"dot": ["250 2.0.0 Ok: queued as X1", "451 4.7.1 Later"]})) as house:
+            peer = await Peer.call(house.port)
+            await peer.hello()
+            await peer.mail(WIRE)
+            await peer.mail(INVITATION, "b@test", "c@test")
+    lines = [(record.getMessage(), record.__dict__["facts"]) for record in caplog.records]
+    assert [(verb, facts["rule"], facts["recipients"], facts["reply"]) for verb, facts in lines] == [
+        ("relayed", "door.plain", 1, "250 2.0.0 Ok: queued as X1"),
+        ("deferred", "door.examined", 2, "451 4.7.1 Later"),
+    ]
+    assert lines[0][1]["size"] == len(PLAIN)
+
+
 async def test_no_next_hop_is_temporary_for_every_recipient() -> None:
     async with opened() as house:
         await house.hop.stop()
