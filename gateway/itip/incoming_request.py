@@ -78,6 +78,9 @@ def _not_to_me(arrival: Arrival) -> Finding | None:
     if standing is Standing.CLAIMED:
         return held("request.on-behalf", f"{named(arrival.bearer)} says to invite for {named(organizer)}")
     if standing is Standing.STRANGER and not _is_delegated_to_me(arrival, arrival.message.components):
+        if any(attendee_line(part, frozenset((arrival.bearer,))) for part in arrival.message.components):
+            reason = f"{named(arrival.bearer)} passes on an invitation by {named(organizer)}; you decide"
+            return held("request.passed-on", reason)  # RFC 5546 §3.2.2.6
         return refused("request.not-organizer", f"{named(arrival.bearer)} cannot invite for {named(organizer)}")
     if not arrival.settings.create_unknown:
         return held("request.not-added", f"{named(organizer)} invites you; invitations are not added by themselves")

@@ -85,6 +85,7 @@ INCOMING: dict[str, str] = {
     "request.stale": "A newer version is here already",
     "request.duplicate": "This version is here already",
     "request.forwarded": "A guest forwarded the user's invitation; the organizer alone decides about new guests",
+    "request.passed-on": "A guest passes an invitation on; whether to take part is a person's choice",
     "request.no-such-instance": "The event does not take place then; the organizer is asked for the present state",
     "request.not-organizer": "Only the organizer may invite or change",
     "request.other-organizer": "The event is somebody else's than the message says",

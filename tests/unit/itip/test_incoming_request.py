@@ -71,7 +71,7 @@ def test_zones_come_along() -> None:
 @pytest.mark.parametrize(
     ("bearer", "text", "rule", "verdict"),
     [
-        (SAM, invitation(), "request.not-organizer", Verdict.REFUSED),
+        (SAM, invitation(), "request.passed-on", Verdict.HELD),
         ("mallory@evil.example", invitation(), "request.not-organizer", Verdict.REFUSED),
         (DANA, invitation().replace(LEE, "kim@example.org"), "request.not-listed", Verdict.HELD),
         ("mallory@evil.example", invitation().replace(DANA, LEE), "request.you-organize", Verdict.REFUSED),
