@@ -234,6 +234,8 @@ SAMPLES: dict[str, Callable[[Scene, str], BuiltMail]] = {
     "delayed": _notice(Kind.DELAYED, address=_LEE.address, reason="451 4.4.1 Connection timed out"),
     "answer-recorded": _notice(Kind.ANSWER_RECORDED, to_guest=True, partstat="ACCEPTED"),
     "link-answer": _notice(Kind.ACCEPTED, partstat="ACCEPTED", comment="I may be five minutes late.", by_link=True),
+    "answers": _notice(Kind.ANSWERS),
+    "wrong-address": _notice(Kind.WRONG_ADDRESS, address=_LEE.address),
     "held": _notice(Kind.HELD),
     "consent": _notice(Kind.CONSENT, to_guest=True),
     "test": _notice(Kind.TEST),
