@@ -27,6 +27,12 @@ def missing(what: str) -> None:
     pytest.skip(f"{what} is not installed")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--regen", action="store_true", help="write golden files anew; read the difference before you commit"
+    )
+
+
 @pytest.fixture
 def clock() -> SettableClock:
     return SettableClock(datetime(2026, 6, 1, 8, 0, tzinfo=UTC))

@@ -163,7 +163,7 @@ def _shown(line: Line) -> str:
 
 
 def _underline(text: str) -> str:
-    return "=" * min(sum(2 if ord(char) > 0x2E80 else 1 for char in text), 72)
+    return "-" * min(sum(2 if ord(char) > 0x2E80 else 1 for char in text), 72)
 
 
 def _hanging(text: str) -> str:
