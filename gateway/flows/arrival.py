@@ -67,7 +67,21 @@ def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome
     if outcome.proposal is not None and item is not None:
         _keep_proposal(unit, context, item, outcome)
         notify_change(unit, context, account, arrival.from_address, item, outcome)
+    _answer(unit, context, arrival, outcome)
     return record_outcome(unit, context, arrival, outcome)
+
+
+def _answer(unit: Unit, context: Context, arrival: Arrival, outcome: Outcome) -> None:
+    """Enqueue what the message calls for: the current state for who asks, a REFRESH for what is missing here.
+
+    The latter is owed exactly where nothing could be applied (RFC 5546 §3.2.4).
+    """
+    account = arrival.account
+    if not outcome.messages or arrival.silent is not None or not may(account, "scheduling-send"):
+        return
+    item = next(iter(unit.objects.by_uid(account.id, outcome.messages[0].uid)), None)
+    addressed, _ = judge_recipients(unit, context, account, item, outcome.messages)
+    enqueue_messages(unit, context, account, item, addressed, outcome.rule)
 
 
 def _keep(unit: Unit, context: Context, arrival: Arrival, item: StoredObject | None, outcome: Outcome) -> None:
@@ -82,9 +96,6 @@ def _keep(unit: Unit, context: Context, arrival: Arrival, item: StoredObject | N
     notify_change(unit, context, account, arrival.from_address, item, outcome, kept)
     unit.accounts.know(account.id, normal_address(arrival.from_address), since=context.clock.now(), reason="scheduling")
     plan_alarms(unit, context, kept, account)
-    if outcome.messages and arrival.silent is None and may(account, "scheduling-send"):
-        addressed, _ = judge_recipients(unit, context, account, kept, outcome.messages)
-        enqueue_messages(unit, context, account, kept, addressed, outcome.rule)
     if kept.status == "CANCELLED":
         unit.links.revoke(context.clock.now(), kept.id)
 

@@ -16,11 +16,22 @@ ITIP_TASK = "CalendarItipMessage"
 
 
 def enqueue_messages(
-    unit: Unit, context: Context, account: Account, item: StoredObject, addressed: tuple[Addressed, ...], rule: str
+    unit: Unit,
+    context: Context,
+    account: Account,
+    item: StoredObject | None,
+    addressed: tuple[Addressed, ...],
+    rule: str,
 ) -> int:
-    """Write the task in this transaction; the number of messages that this change added to what is owed."""
-    now, own_lane = context.clock.now(), lane(account.id, item.uid)
+    """Write the task in this transaction; the number of messages that this change added to what is owed.
+
+    `item` is None where the messages ask for an object that is not here.
+    """
     new = tuple(judged.owed for judged in addressed)
+    if not new:
+        return 0
+    uid = new[0].message.uid
+    now, own_lane = context.clock.now(), lane(account.id, uid)
     waiting = [task for task in unit.tasks.unstarted(own_lane, now) if task.kind == ITIP_TASK]
     unsent = tuple(owed for task in waiting for owed in parse_payload(task.payload))
     owed = coalesce(unsent, new, lambda gone: _record_annihilated(unit, context, account, gone))
@@ -32,8 +43,8 @@ def enqueue_messages(
                 id=waiting[0].id if waiting else context.ids.row("tsk"),
                 kind=ITIP_TASK,
                 account_id=account.id,
-                object_id=item.id,
-                uid=item.uid,
+                object_id=item.id if item else None,
+                uid=uid,
                 lane=own_lane,
                 payload={**build_payload(owed), "rule": rule},
                 due_at=waiting[0].due_at if waiting else now + context.config.mail.coalesce_delay,

@@ -33,11 +33,14 @@ def judge_recipients(
     unit: Unit,
     context: Context,
     account: Account,
-    item: StoredObject,
+    item: StoredObject | None,
     messages: Iterable[ItipMessage],
     already_sent: frozenset[str] = frozenset(),
 ) -> tuple[tuple[Addressed, ...], tuple[Addressed, ...]]:
-    """Return who is mailed what, and who is not with the reason; the refusals are in the journal afterwards."""
+    """Return who is mailed what, and who is not with the reason; the refusals are in the journal afterwards.
+
+    `item` is what the messages are about, None where it is not here and they ask for it.
+    """
     settings, now = context.policy(unit).external_recipients, context.clock.now()
     domains = context.domains(unit)
     permitted: list[Addressed] = []
@@ -59,7 +62,7 @@ def judge_recipients(
             if normal in already_sent:
                 reason = "The person's own program has sent this message"
                 verdict = Verdict("sent-by-client", "recipient.sent-by-client", reason)
-            first = not any(sent.method == Method.REQUEST for sent in unit.sent.thread(account.id, item.uid, normal))
+            first = not any(sent.method == Method.REQUEST for sent in unit.sent.thread(account.id, message.uid, normal))
             judged = Addressed(Owed(message, recipient, first), verdict, local)
             if verdict.action == PERMIT:
                 permitted.append(judged)
@@ -69,7 +72,9 @@ def judge_recipients(
     return tuple(permitted), tuple(denied)
 
 
-def _record_refusal(unit: Unit, context: Context, account: Account, item: StoredObject, judged: Addressed) -> None:
+def _record_refusal(
+    unit: Unit, context: Context, account: Account, item: StoredObject | None, judged: Addressed
+) -> None:
     unit.journal.write(
         Entry(
             at=context.clock.now(),
@@ -79,10 +84,10 @@ def _record_refusal(unit: Unit, context: Context, account: Account, item: Stored
             reason=judged.verdict.reason,
             account_id=account.id,
             recipient=normal_address(judged.recipient),
-            uid=item.uid,
+            uid=judged.owed.message.uid,
             method=judged.owed.message.method,
         )
     )
-    if judged.verdict.action != "sent-by-client" and unit.objects.get(item.id) is not None:
+    if judged.verdict.action != "sent-by-client" and item is not None and unit.objects.get(item.id) is not None:
         address, now = normal_address(judged.recipient), context.clock.now()
         unit.objects.set_schedule_status(item.id, address, "5.3", judged.verdict.reason, at=now)

@@ -64,6 +64,14 @@ class World:
         [line] = [line for line in text.split("\r\n") if line.startswith("ATTENDEE") and line.endswith(attendee)]
         return line.partition("PARTSTAT=")[2].partition(";")[0].partition(":")[0]
 
+    async def know(self, address: str) -> None:
+        """Carol and this person have written to each other before."""
+
+        def fn(unit):  # type: ignore[no-untyped-def]  # one line of look-up
+            unit.accounts.know(unit.accounts.by_address(CAROL).id, address, since=NOW, reason="test")
+
+        await self.context.store.write(fn)
+
     async def owed(self) -> tuple[Task, ...]:
         """The messages that are owed now."""
         tasks: tuple[Task, ...] = await self.context.store.read(lambda unit: unit.tasks.all())
