@@ -87,22 +87,25 @@ class AttendeeSide:
         new, old = self.delta.new, self.delta.old
         assert new is not None
         series = new.attendees(MASTER).get(self.address) if new.master is not None else None
-        before = old.attendees(key).get(self.address) if old is not None else None
+        returned = key in self.delta.returned  # an occurrence that was taken out is one that was declined
+        before = old.attendees(key).get(self.address) if old is not None and not returned else None
         if key in self.delta.excluded_now and key not in new.overrides:
-            return self._taken_out(key, before, series)
+            return self._taken_out(key, before, whole)
         component = new.component(key)
         me = new.attendees(key).get(self.address)
         if me is None or (component is None and not new.series.exists(key)):
             return None
         if component is not None and is_cancelled(component):
             return None
-        if before is None and series is not None:
+        if before is None and series is not None and not returned:
             before = old.attendees(MASTER).get(self.address) if old is not None else None
         if old is None and series is not None and me.partstat == series.partstat:
             return None
-        if whole is not None and whole.partstat == me.partstat and not self._answered_apart(key):
+        if whole is not None and whole.partstat == me.partstat:
             return None
         reason = self._why(before, me, key, first=before is None)
+        if reason is None and whole is not None and component is not None and me.partstat != Partstat.NEEDS_ACTION:
+            reason = "The attendee's answer to this occurrence stays what it was"  # the new one to the whole covers it
         if reason is None:
             return None
         if self.delta.is_past(key, self.now) and not self.settings.send_past_events:
@@ -110,15 +113,12 @@ class AttendeeSide:
             return None
         return Answer(key, me.partstat, new, me.prop, reason)
 
-    def _answered_apart(self, key: InstanceKey) -> bool:
-        return self.delta.old is not None and key in self.delta.old.overrides
-
-    def _taken_out(self, key: InstanceKey, before: Party | None, series: Party | None) -> Answer | None:
-        """An EXDATE by an attendee declines that occurrence (RFC 6638 §3.2.2.1)."""
+    def _taken_out(self, key: InstanceKey, before: Party | None, whole: Answer | None) -> Answer | None:
+        """An EXDATE by an attendee declines that occurrence (RFC 6638 §3.2.2.1), unless that is known already."""
         old = self.delta.old
-        if old is None or before is None or before.partstat in (Partstat.DECLINED, Partstat.DELEGATED):
+        if old is None or before is None or before.partstat == Partstat.DELEGATED:
             return None
-        if series is not None and series.partstat == Partstat.DECLINED:
+        if (before.partstat if whole is None else whole.partstat) == Partstat.DECLINED:
             return None
         if not state(old, frozenset({MASTER, *old.overrides}), key).is_on:
             return None

@@ -50,7 +50,7 @@ class Delta:
         """Every instance that may have changed by itself: overrides of either version, dates taken out or in."""
         keys = dict.fromkeys(key for version in (self.old, self.new) if version for key in version.overrides)
         if self.old and self.new:
-            keys.update(dict.fromkeys(self.excluded_now | self.dropped_extra))
+            keys.update(dict.fromkeys(self.excluded_now | self.returned | self.dropped_extra))
         return tuple(sorted(keys))
 
     @cached_property
