@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from gateway.cli.demo_client import Missing
 from gateway.cli.demo_story import Failed, Story, tell
 from gateway.clock import OffsetClock
 from gateway.config import Config, parse_config
-from gateway.flows.accounts import NewAccount, add_account
+from gateway.flows.accounts import NewAccount, add_account, find_account
+from gateway.flows.events import import_calendar
 from gateway.log import start_logging
 
 #: The demo's day: the event of the story lies six days ahead.
@@ -62,16 +64,16 @@ async def _demo(args: argparse.Namespace) -> int:
         folder = (args.folder or Path(temporary)).resolve()
         config = parse_config(_CONFIG.format(folder=folder, level="INFO" if args.verbose else "ERROR"), "demo.toml")
         start_logging(config.log.level)
-        return await _run(config, folder, keep=args.keep, as_json=args.json)
+        return await _run(config, folder, keep=args.keep)
 
 
-async def _run(config: Config, folder: Path, *, keep: bool, as_json: bool) -> int:
+async def _run(config: Config, folder: Path, *, keep: bool) -> int:
     clock = OffsetClock(DEMO_START)
     async with serving(config, clock=clock) as running:
         await _people(running)
         story = Story(
             http=running.address("http"), smtp=running.address("filter"), next_hop=folder / "next-hop",
-            password=PASSWORD, clock=clock, as_json=as_json,
+            password=PASSWORD, clock=clock, store_event=_importer(running),
         )  # fmt: skip
         try:
             await asyncio.to_thread(tell, story)
@@ -81,6 +83,17 @@ async def _run(config: Config, folder: Path, *, keep: bool, as_json: bool) -> in
         if keep:
             await _keep(story)
     return 0
+
+
+def _importer(running: Running) -> Callable[[str, str], None]:
+    """What `event import` does, callable from the story's thread."""
+    loop = asyncio.get_running_loop()
+
+    async def take(address: str, ical: str) -> None:
+        account = await find_account(running.context, address)
+        await import_calendar(running.context, account, ical, send=False)
+
+    return lambda address, ical: asyncio.run_coroutine_threadsafe(take(address, ical), loop).result()
 
 
 async def _people(running: Running) -> None:

@@ -62,22 +62,6 @@ class Jmap:
         calendars = self.call("Calendar/get", {"ids": None})["list"]
         return str(next(calendar["id"] for calendar in calendars if calendar["isDefault"]))
 
-    def import_alarm(self, event_id: str, *, trigger: str, description: str) -> None:
-        """Give an event a display alarm whose text asks for mail."""
-        alarm = {"@type": "Alert", "action": "display", "trigger": {"@type": "OffsetTrigger", "offset": trigger},
-                 "description": description}  # fmt: skip
-        self.call("CalendarEvent/set", {"update": {event_id: {"alerts": {"a1": alarm}}}})
-
-    def create_with_alarm(self, title: str, start: str, *, attendee: str) -> None:
-        """Create an event of one's own whose alarm names somebody to mail."""
-        alarm = {"@type": "Alert", "action": "email", "trigger": {"@type": "OffsetTrigger", "offset": "-PT1H"},
-                 "recipients": [f"mailto:{attendee}"]}  # fmt: skip
-        event = {"@type": "Event", "title": title, "start": start, "duration": "PT1H", "timeZone": "Etc/UTC",
-                 "calendarIds": {self.default_calendar(): True}, "alerts": {"a1": alarm}}  # fmt: skip
-        result = self.call("CalendarEvent/set", {"create": {"e1": event}})
-        if "e1" not in (result.get("created") or {}):
-            raise Missing(f"not created: {result.get('notCreated')}")
-
     def _json(self, verb: str, path: str, body: object = None) -> dict[str, Any]:
         connection = http.client.HTTPConnection(self._host, timeout=PATIENCE_SECONDS)
         try:

@@ -27,7 +27,7 @@ class Story:
     next_hop: Path
     password: str
     clock: OffsetClock
-    as_json: bool = False
+    store_event: Callable[[str, str], None]  # address, iCalendar: what `event import` does
     event_id: str = ""
     uid: str = ""
     rsvp_page: str = ""
@@ -92,7 +92,7 @@ def _invitations(story: Story) -> None:
 
 def _reply_by_mail(story: Story) -> None:
     stored = story.jmap(ANN).event(story.event_id)
-    reply = _reply(story, stored["sequence"], GUEST, "ACCEPTED")
+    reply = _reply(story, stored.get("sequence", 0), GUEST, "ACCEPTED")
     send_mail(story.smtp, GUEST, ANN, _google_mail(GUEST, ANN, "Accepted: Scheduling", reply, "pass"))
     passed = story.mailbox.wait(ANN, "Accepted: Scheduling")
     seen("outcome=applied" in (passed.gateway or ""), f"mail passed on, X-iMIP-Gateway: {passed.gateway}")
@@ -124,7 +124,9 @@ def _remove_guest(story: Story) -> None:
 
 
 def _alarm(story: Story) -> None:
-    story.jmap(ANN).import_alarm(story.event_id, trigger="-PT1H", description="@email Bring the plan")
+    story.store_event(
+        ANN, _with_alarm("Plan", "20260607T120000Z", "ACTION:DISPLAY", "DESCRIPTION:@email Bring the plan")
+    )
     story.clock.advance(timedelta(days=6, hours=3, minutes=5))
     mail = story.mailbox.wait(ANN, "Reminder:")
     seen("Bring the plan" in mail.text and "@email" not in mail.text, f"{mail.subject!r} to {mail.to}")
@@ -132,12 +134,13 @@ def _alarm(story: Story) -> None:
 
 def _alarm_outside(story: Story) -> None:
     ann = story.jmap(ANN)
-    ann.create_with_alarm("Outside alarm one", "2026-06-09T12:00:00", attendee=GUEST)
+    mailed = ("ACTION:EMAIL", "DESCRIPTION:It begins soon", f"ATTENDEE:mailto:{GUEST}")
+    story.store_event(ANN, _with_alarm("Outside alarm one", "20260609T120000Z", *mailed))
     story.clock.advance(timedelta(days=2))
     mail = story.mailbox.wait(ANN, "Reminder: Outside alarm one")
     seen(story.mailbox.count(GUEST, "Reminder:") == 0, f"refused by policy: {mail.to} is mailed, the outsider is not")
     ann.call("x:CalendarAlarm/set", {"update": {"singleton": {"allowExternalRcpts": True}}})
-    ann.create_with_alarm("Outside alarm two", "2026-06-11T12:00:00", attendee=GUEST)
+    story.store_event(ANN, _with_alarm("Outside alarm two", "20260611T120000Z", *mailed))
     story.clock.advance(timedelta(days=2))
     mail = story.mailbox.wait(GUEST, "Reminder: Outside alarm two")
     seen(mail.to, f"allowed by the administrator: {mail.subject!r} to {mail.to}")
@@ -145,7 +148,7 @@ def _alarm_outside(story: Story) -> None:
 
 def _forgery(story: Story) -> None:
     stored = story.jmap(ANN).event(story.event_id)
-    reply = _reply(story, stored["sequence"], BOB, "DECLINED")
+    reply = _reply(story, stored.get("sequence", 0), BOB, "DECLINED")
     send_mail(story.smtp, "mallory@evil.example", ANN, _google_mail(BOB, ANN, "Declined: forged", reply, "fail"))
     passed = story.mailbox.wait(ANN, "Declined: forged")
     seen("outcome=refused" in (passed.gateway or "") or "outcome=ignored" in (passed.gateway or ""),
@@ -190,6 +193,16 @@ def _event(calendar: str, participants: dict[str, Any]) -> dict[str, Any]:
         "status": "confirmed", "freeBusyStatus": "busy", "privacy": "public", "calendarIds": {calendar: True},
         "participants": participants,
     }  # fmt: skip
+
+
+def _with_alarm(title: str, start: str, *alarm: str) -> str:
+    uid = title.lower().replace(" ", "-")
+    lines = (
+        "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//demo//EN", "BEGIN:VEVENT", f"UID:{uid}@demo",
+        "DTSTAMP:20260601T080000Z", f"DTSTART:{start}", "DURATION:PT1H", f"SUMMARY:{title}",
+        "BEGIN:VALARM", "TRIGGER:-PT1H", *alarm, "END:VALARM", "END:VEVENT", "END:VCALENDAR", "",
+    )  # fmt: skip
+    return "\r\n".join(lines)
 
 
 def _reply(story: Story, sequence: int, attendee: str, partstat: str) -> str:
