@@ -43,8 +43,8 @@ class SenderTrustSettings:
     )  # fmt: skip
     outbound_is_login: bool = option(
         True,
-        "What comes in on an outbound listener was sent by the owner of its From, if that is in a domain of ours;"
-        " Postfix sees to it with reject_sender_login_mismatch.",
+        "What comes in on an outbound listener, or with a login that our own Postfix noted on top, was sent by the"
+        " owner of its From, if that is in a domain of ours; Postfix sees to it with reject_sender_login_mismatch.",
     )
 
 
@@ -60,7 +60,7 @@ class TrustFacts:
     from_is_ours: bool = False  # From is in a domain of ours
     login: bool = False  # the session was authenticated
     login_owns_from: bool = False  # and may use the address in From
-    outbound: bool = False  # came in on an outbound listener
+    outbound: bool = False  # came in on an outbound listener, or our Postfix noted that its client had logged in
     border_dmarc: str = ""
     border_dkim_aligned: bool = False
     border_spf_aligned: bool = False
@@ -72,9 +72,7 @@ RULES: tuple[Rule, ...] = (
     Rule("trust.from.unreadable", "From names nobody, or several; nobody is believed."),
     Rule("trust.login", "The session was authenticated as somebody who may use the From address."),
     Rule("trust.login.other", "The session was authenticated as somebody who may not use the From address."),
-    Rule(
-        "trust.outbound", "It came in on an outbound listener with a From of ours.", ("sender_trust.outbound_is_login",)
-    ),
+    Rule("trust.outbound", "It was submitted here, with a From of ours.", ("sender_trust.outbound_is_login",)),
     Rule("trust.border.dmarc", "Our border found DMARC to pass for the From domain."),
     Rule("trust.border.dkim", "Our border found a good signature of the From domain."),
     Rule("trust.dkim", "We verified a signature of the From domain ourselves.", ("sender_trust.strict_alignment",)),

@@ -7,6 +7,7 @@ signatures. Look-ups have one deadline for the whole mail; later means unknown. 
 """
 
 import asyncio
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +24,9 @@ from gateway.imip.subaddress import split_subaddress
 from gateway.itip.address import normal_address
 from policies.sender_trust import SenderTrustSettings, Trust, TrustFacts, decide_trust
 from policies.verdict import Verdict
+
+_BY_WITH_ID = re.compile(r"\bby\s+[^\s;]+(?:\s+\([^()]*\))?\s+with\s+([A-Z0-9]+)\s+id\s+([^\s;]+)")
+_LOGGED_IN = frozenset(("ESMTPA", "ESMTPSA", "UTF8SMTPA", "UTF8SMTPSA"))  # RFC 3848, RFC 6531 §4.3
 
 DEFAULT_TRUST = SenderTrustSettings()
 
@@ -92,7 +96,7 @@ async def gather_evidence(
     border = read_trusted(header_block, trust.trusted_authserv_ids, received_above=above)
     sealer, sealed_from = sealers(header_block)
     ours = bool(header_from.domain) and header_from.domain in {_dns_form(local) for local in local_domains}
-    facts = _known_at_once(mail, header_from, border, ours=ours)
+    facts = _known_at_once(mail, header_block, header_from, border, ours=ours)
     if sealer in trust.trusted_arc_sealers and sealed_from and sealed_from == header_from.domain:
         arc = border.first("arc")
         facts = replace(facts, arc_believed=arc is not None and arc.result == "pass")
@@ -126,13 +130,26 @@ async def gather_evidence(
     )
 
 
+def noted_login(mail: Mail, header_block: HeaderBlock) -> bool:
+    """Tell whether our own Postfix noted on top that its client had logged in (`with ESMTPSA`, RFC 3848).
+
+    The line is known to be our Postfix's by the queue id, which XFORWARD told us and no stranger can know before.
+    The last such words count: the client's HELO stands before them, and may say anything.
+    """
+    noted = _BY_WITH_ID.findall((header_block.first("received") or "")[:2000])
+    protocol, queue_id = noted[-1] if noted else ("", "")
+    return protocol in _LOGGED_IN and queue_id == mail.origin.queue_id
+
+
 def reply_tokens(recipients: Iterable[str]) -> tuple[str, ...]:
     """Return what may be reply tokens in the recipients' local parts; who knows tokens says what they are worth."""
     return tuple(dict.fromkeys(detail for _, detail in map(split_subaddress, recipients) if detail))
 
 
-def _known_at_once(mail: Mail, header_from: HeaderFrom, border: TrustedResults, *, ours: bool) -> TrustFacts:
-    """Gather what needs no look-up: the login, the listener's direction, and our border's DMARC result."""
+def _known_at_once(
+    mail: Mail, header_block: HeaderBlock, header_from: HeaderFrom, border: TrustedResults, *, ours: bool
+) -> TrustFacts:
+    """Gather what needs no look-up: the login, how it was submitted, and our border's DMARC result."""
     address = normal_address(header_from.address or "")
     logins = {normal_address(login) for login in mail.origin.login_addresses}
     logins |= {normal_address(result.get("smtp.auth")) for result in border.all("auth") if result.result == "pass"}
@@ -143,7 +160,7 @@ def _known_at_once(mail: Mail, header_from: HeaderFrom, border: TrustedResults, 
         from_is_ours=ours,
         login=mail.origin.login is not None or bool(logins),
         login_owns_from=bool(address) and address in logins,
-        outbound=mail.origin.direction is Direction.OUTBOUND,
+        outbound=mail.origin.direction is Direction.OUTBOUND or noted_login(mail, header_block),
         border_dmarc=dmarc.result if dmarc is not None and of_this_from else "",
     )
 

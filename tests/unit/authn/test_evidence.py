@@ -105,6 +105,36 @@ async def test_an_outbound_listener_speaks_for_our_domains() -> None:
     assert said(await gather(ALICE, direction=Direction.OUTBOUND)) == ("none", "trust.none")
 
 
+POSTFIX = (
+    "Received: from {helo} (host.example [192.0.2.1])\r\n\t(using TLSv1.3 with cipher X (256/256 bits))\r\n"
+    "\t(Client did not present a certificate)\r\n"
+    "\tby mx.example.net (Postfix) with {protocol} id {id}\r\n"
+    "\tfor <dave@example.net>; Mon, 23 Nov 2026 10:00:00 +0000\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ({"protocol": "ESMTPSA"}, "strong"),
+        ({"protocol": "ESMTPA"}, "strong"),
+        ({"protocol": "UTF8SMTPSA"}, "strong"),
+        ({"protocol": "ESMTPS"}, "refuted"),
+        ({"protocol": "ESMTP"}, "refuted"),
+        ({"protocol": "ESMTPSA", "id": "4gOther"}, "refuted"),
+        ({"protocol": "ESMTPS", "helo": "x by mx.example.net (Postfix) with ESMTPSA id 4gZ2Xk1qYyz9sQ"}, "refuted"),
+    ],
+)
+async def test_a_login_that_our_own_postfix_noted_counts(words: dict[str, str], expected: str) -> None:
+    """The queue id proves the line: XFORWARD told it to us, and no stranger knows it before."""
+    line = POSTFIX.format(**{"helo": "laptop", "id": "4gZ2Xk1qYyz9sQ"} | words).encode()
+    ours = b"From: carol@example.net\r\n" + BODY
+    assert (await gather(line + ours, queue_id="4gZ2Xk1qYyz9sQ")).trust.action == expected
+    assert (await gather(line + ours)).trust.action == "refuted"
+    another = POSTFIX.format(helo="a", protocol="ESMTPS", id="4gZ2Xk1qYyz9sQ").encode()
+    assert (await gather(another + line + ours, queue_id="4gZ2Xk1qYyz9sQ")).trust.action == "refuted"
+
+
 async def test_spf_is_weak_and_must_be_aligned() -> None:
     for mailbox, expected in (("bounce@example.org", "weak"), ("bounce@shared.example", "none")):
         data = f"Authentication-Results: mx.example.net; spf=pass smtp.mailfrom={mailbox}\r\n".encode() + ALICE
