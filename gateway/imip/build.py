@@ -9,6 +9,7 @@ Pure: who signs for which domain, which recipients may be mailed and what the id
 One mail has one recipient (RFC 6047 §2.4 permits it; tokens, hidden guests and bounces need it).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -39,6 +40,7 @@ from gateway.itip.model import ItipMessage, Method
 ATTACHED: frozenset[Method] = frozenset({Method.REQUEST, Method.PUBLISH, Method.ADD, Method.CANCEL})
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/gif"})
 _MAX_LOGO = 64 * 1024
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # not what stands for an octet outside UTF-8
 
 
 class AutoSubmitted(StrEnum):
@@ -272,7 +274,7 @@ def _header_lines(
 
 def _calendar_parts(message: ItipMessage, facts: EventFacts | None, attached: frozenset[Method]) -> tuple[Part, ...]:
     """Return the calendar for programs, and the same octets as a file (RFC 6047 §2.4, §4)."""
-    data = message.calendar.encode("utf-8", "surrogateescape")
+    data = _octets(message.calendar)
     component = facts.component if facts else "VEVENT"
     kind = f"text/calendar; charset=utf-8; method={message.method};\r\n component={component}"
     part = build_base64_part(kind, data)
@@ -284,9 +286,14 @@ def _calendar_parts(message: ItipMessage, facts: EventFacts | None, attached: fr
 
 def _file_part(calendar: str) -> Part:
     """Return an event to keep. No METHOD, so no program asks its reader for the answer that was just given."""
-    data = calendar.encode("utf-8", "surrogateescape")
+    data = _octets(calendar)
     disposition = 'Content-Disposition: attachment; filename="event.ics"'
     return build_base64_part('text/calendar; charset=utf-8; name="event.ics"', data, disposition)
+
+
+def _octets(calendar: str) -> bytes:
+    """Return the octets that a calendar was read from; half a surrogate, which JSON can bring in, becomes U+FFFD."""
+    return _HALF.sub("\ufffd", calendar).encode("utf-8", "surrogateescape")
 
 
 def _usable(logo: Logo | None) -> Logo | None:
