@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`imip-gateway check`: configuration, database, next hop, DNS, TLS, Postfix wiring: one line each, with the mend."""
+
+import argparse
+import asyncio
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import partial
+
+from cryptography import x509
+
+from gateway.app import open_context
+from gateway.authn.resolver import DnsResolver
+from gateway.cli.output import answer
+from gateway.cli.postfix_settings import TRANSPORT
+from gateway.cli.settings import loaded
+from gateway.config import Config, Listener
+from gateway.errors import Deferred, GatewayError
+from gateway.flows.context import Context
+from gateway.relay.opening import configured_relay
+from gateway.relay.sign import dns_record
+from gateway.store.accounts import DkimKey
+from gateway.store.unit import Unit
+
+SOON = timedelta(days=14)
+
+
+class State(StrEnum):
+    """How a check came out. A hint is worth reading and breaks nothing."""
+
+    GOOD = "ok"
+    HINT = "hint"
+    BAD = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, what was found, and how to mend it."""
+
+    what: str
+    state: State
+    found: str
+    mend: str = ""
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add nothing: all is looked at."""
+    parser.set_defaults(func=lambda args: asyncio.run(_check(args)))
+
+
+async def _check(args: argparse.Namespace) -> int:
+    config = loaded(args)  # every fault of the file is told by the error itself
+    findings = [Finding("configuration", State.GOOD, str(args.config or "defaults"))]
+    findings += _tls(config)
+    findings += [finding async for finding in _store_and_domains(config)]
+    findings.append(await _next_hop(config))
+    findings += _postfix(config)
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.state:<5}  {finding.what}: {finding.found}")
+        lines += [f"       mend: {finding.mend}"] if finding.mend else []
+    answer(args, {"checks": [asdict(finding) for finding in findings]}, lines)
+    return 1 if any(finding.state is State.BAD for finding in findings) else 0
+
+
+def _tls(config: Config) -> Iterator[Finding]:
+    for listener in config.listeners:
+        if listener.tls_cert is not None:
+            yield _certificate(listener)
+    if config.public_url and config.public_url.startswith("http://") and "127.0.0.1" not in config.public_url:
+        yield Finding("answer pages", State.BAD, f"{config.public_url} is not https", "serve them behind TLS")
+
+
+def _certificate(listener: Listener) -> Finding:
+    what = f"certificate of {listener.kind} on {listener.listen}"
+    assert listener.tls_cert is not None
+    try:
+        certificate = x509.load_pem_x509_certificate(listener.tls_cert.read_bytes())
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(listener.tls_cert, listener.tls_key)
+    except (OSError, ValueError, ssl.SSLError) as error:
+        return Finding(what, State.BAD, f"cannot be used: {error}", "give a PEM chain and the key that fits it")
+    left = certificate.not_valid_after_utc - datetime.now(UTC)
+    if left < SOON:
+        return Finding(what, State.BAD if left < timedelta() else State.HINT, f"ends in {left.days} days", "renew it")
+    return Finding(what, State.GOOD, f"good for {left.days} days")
+
+
+async def _store_and_domains(config: Config) -> AsyncIterator[Finding]:
+    try:
+        context = await open_context(config)
+    except GatewayError as error:
+        mend = "is the folder ours to write, is the server up, is [store] url right?"
+        yield Finding("database", State.BAD, error.public, mend)
+        return
+    try:
+        accounts = await context.store.read(lambda unit: len(unit.accounts.all()))
+        yield Finding("database", State.GOOD, f"{accounts} accounts, schema up to date")
+        async for finding in _domains(context):
+            yield finding
+    finally:
+        await context.store.close()
+
+
+async def _domains(context: Context) -> AsyncIterator[Finding]:
+    options = context.config.authn
+    resolver = DnsResolver(options.dns_servers, timeout=options.dns_timeout.total_seconds())
+    domains = await context.store.read(lambda unit: unit.accounts.domains())
+    if not domains:
+        yield Finding("domains", State.BAD, "none", "imip-gateway domain add DOMAIN")
+    for domain in domains:
+        keys = await context.store.read(partial(_keys, domain=domain.name))
+        if not keys and context.config.mail.sign_dkim:
+            mend = f"imip-gateway domain add {domain.name}, or [mail] sign_dkim = false where Postfix signs"
+            yield Finding(f"DKIM of {domain.name}", State.HINT, "no key", mend)
+        for key in keys:
+            record = dns_record(key.private_pem.encode(), key.selector, domain.name)
+            yield await _txt(resolver, f"DKIM {key.selector} of {domain.name}", record.name, record.text)
+        yield await _txt(resolver, f"DMARC of {domain.name}", f"_dmarc.{domain.name}", "v=DMARC1; p=none", "v=DMARC1")
+        yield await _txt(resolver, f"SPF of {domain.name}", domain.name, "v=spf1 mx -all", "v=spf1")
+
+
+def _keys(unit: Unit, domain: str) -> tuple[DkimKey, ...]:
+    return unit.accounts.dkim_keys(domain)
+
+
+async def _txt(resolver: DnsResolver, what: str, name: str, wanted: str, prefix: str = "") -> Finding:
+    """Look whether a record is published: exactly, or one that begins so."""
+    mend = f'publish  {name}. IN TXT "{wanted}"'
+    try:
+        records = await resolver.txt(name)
+    except Deferred as error:
+        return Finding(what, State.HINT, f"the DNS gave no answer ({error.public})", "try again; [authn] dns_servers")
+    plain = ["".join(record.split()) for record in records]
+    if any(record.startswith(prefix) if prefix else record == "".join(wanted.split()) for record in plain):
+        return Finding(what, State.GOOD, "published")
+    return Finding(what, State.BAD if not prefix else State.HINT, "not published as it should be", mend)
+
+
+async def _next_hop(config: Config) -> Finding:
+    what = f"next hop {config.relay.url}"
+    try:
+        relay = configured_relay(config.relay, hostname=config.gateway.hostname)
+    except GatewayError as error:
+        return Finding(what, State.BAD, error.public, "[relay]")
+    try:
+        reply = await relay.probe()
+    finally:
+        await relay.close()
+    if reply.ok:
+        return Finding(what, State.GOOD, f"answers {reply.code}")
+    return Finding(what, State.BAD, f"{reply.code} {reply.text}", "is it up, and does it let this machine in?")
+
+
+def _postfix(config: Config) -> Iterator[Finding]:
+    """The mistakes that wiring makes possible: a loop, folding, a limit that has no effect."""
+    program = shutil.which("postconf")
+    if program is None:
+        return
+    done = subprocess.run([program, "-n"], capture_output=True, text=True, check=False)  # noqa: S603
+    main = {
+        name.strip(): value.strip() for name, _, value in (line.partition("=") for line in done.stdout.splitlines())
+    }
+    services = subprocess.run([program, "-P"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    filtered = TRANSPORT in main.get("content_filter", "")
+    wired = filtered or "smtpd_proxy_filter" in services or _milter_named(config, main.get("smtpd_milters", ""))
+    if not wired:
+        yield Finding("Postfix", State.HINT, "no mail is handed to us", "imip-gateway postfix apply --mode lmtp")
+    if filtered and not any(line.endswith("/content_filter =") for line in services.splitlines()):
+        yield Finding("Postfix", State.BAD, "no service has content_filter empty", "mail would go round: postfix apply")
+    if filtered and "line_length_limit = 0" not in services:
+        yield Finding("Postfix", State.BAD, "long lines are folded on the way to us", "postfix apply: signatures break")
+    if wired and filtered:
+        yield Finding("Postfix", State.GOOD, f"hands mail to {main['content_filter']}")
+
+
+def _milter_named(config: Config, milters: str) -> bool:
+    ours = [str(listener.address).removeprefix("unix:") for listener in config.listeners if listener.kind == "milter"]
+    return any(address in milters for address in ours)
