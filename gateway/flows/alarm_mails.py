@@ -63,6 +63,7 @@ def enqueue_alarm_mail(
         "is_own": recipient.is_own,
         "identity": "\x1f".join(_identity(word) for word in said),
         "alarms": [_built(word) for word in said],
+        "told_at": now.isoformat(),
     }
     name, at = context.ids.row("tsk"), min(now, context.clock.now())  # `alarms run` fires ahead of the clock
     unit.tasks.enqueue(
@@ -86,7 +87,7 @@ def parse_alarm_mail(payload: Mapping[str, Any]) -> AlarmMail:
         to=str(payload["to"]),
         is_own=bool(payload["is_own"]),
         identity=str(payload["identity"]),
-        facts=tuple(_facts(alarm) for alarm in payload["alarms"]),
+        facts=tuple(_facts(alarm, datetime.fromisoformat(payload["told_at"])) for alarm in payload["alarms"]),
         object_id=str(payload["alarms"][0]["object"]),
     )
 
@@ -170,7 +171,7 @@ def _shown(moment: Moment, at: datetime, reader: Reader) -> tuple[datetime, str]
     return (moment.wall, iana) if iana else (at.astimezone(UTC).replace(tzinfo=None), "Etc/UTC")
 
 
-def _facts(alarm: Mapping[str, Any]) -> AlarmFacts:
+def _facts(alarm: Mapping[str, Any], told_at: datetime) -> AlarmFacts:
     start = _moment(alarm["start"], alarm["start_zone"])
     end = _moment(alarm["end"], alarm["end_zone"]) if alarm["end"] else None
     fire_at = datetime.fromisoformat(alarm["fire_at"])
@@ -181,6 +182,7 @@ def _facts(alarm: Mapping[str, Any]) -> AlarmFacts:
         summary=alarm["summary"],
         description=alarm["description"],
         late_due_at=fire_at.astimezone(start.tzinfo or UTC) if alarm["is_late"] else None,
+        told_at=told_at,
     )
 
 

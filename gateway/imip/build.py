@@ -86,6 +86,7 @@ class AlarmFacts:
     summary: str = ""  # of the VALARM; the event's own where empty
     description: str = ""
     late_due_at: datetime | None = None  # set where the reminder comes late
+    told_at: datetime | None = None  # when it was decided, for "begins in ..."; the mail's own date where later
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ def build_alarm_mail(
         Kind.ALARM,
         recipient,
         comment=alarm.description,
-        at=headers.date,
+        at=max(headers.date, alarm.told_at or headers.date),
         due_at=alarm.late_due_at,
         also=tuple(facts for each in also if (facts := _occurrence_facts(each)) is not None),
     )
