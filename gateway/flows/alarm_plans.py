@@ -71,20 +71,19 @@ def plan_account(unit: Unit, context: Context, account: Account) -> int:
 
 def plan_for(unit: Unit, context: Context, item: StoredObject, account: Account) -> None:
     """Plan the alarms that one person has in an object. What is due and not yet settled stays as it is."""
-    plan_reader(unit, context, item, account, read_reader(unit, item, account), now=context.clock.now())
-
-
-def plan_reader(
-    unit: Unit, context: Context, item: StoredObject, account: Account, reader: Reader | None, *, now: datetime
-) -> None:
-    """Plan what a reader's alarms owe after `now`; None = there is no alarm (any more)."""
-    existing = unit.alarms.of_object(item.id, account.id)
-    planned: tuple[PlannedAlarm, ...] = ()
+    reader = read_reader(unit, item, account)
     if reader is not None:
-        settings = context.policy(unit).alarms
-        planned = _rows(reader.plan(quiet=True), item, account, existing, now, settings)
+        plan_reader(unit, item, reader, context.policy(unit).alarms, context.clock.now())
+    elif unit.alarms.of_object(item.id, account.id):
+        unit.alarms.replace(item.id, account.id, ())
+
+
+def plan_reader(unit: Unit, item: StoredObject, reader: Reader, settings: AlarmSettings, now: datetime) -> None:
+    """Plan what a person's alarms in an object owe after `now`."""
+    existing = unit.alarms.of_object(item.id, reader.account.id)
+    planned = _rows(reader.plan(quiet=True), item, reader.account, existing, now, settings)
     if existing != planned:
-        unit.alarms.replace(item.id, account.id, planned)
+        unit.alarms.replace(item.id, reader.account.id, planned)
 
 
 def read_reader(unit: Unit, item: StoredObject, account: Account) -> Reader | None:

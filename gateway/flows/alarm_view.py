@@ -87,7 +87,7 @@ def forecast(unit: Unit, context: Context, account: Account, at: datetime, *, li
     for item, reader, firing in islice(firings, limit):
         if held_until is not None and firing.at >= held_until:
             pace, held_until = _mailed(pace, held_until), None
-        verdict = decide_alarm(alarm_facts(unit, account, item, reader, firing, now=firing.at, pace=pace), settings)
+        verdict = decide_alarm(alarm_facts(account, item, reader, firing, now=firing.at, pace=pace), settings)
         if verdict.action in (FIRE, FIRE_LATE):
             pace, held_until = _mailed(pace, firing.at), None
         elif verdict.action == GATHER:

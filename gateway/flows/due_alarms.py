@@ -6,6 +6,7 @@ task is in the outbox and the firing in the memory of what fired, which admits e
 One account is one transaction because one mail gathers what is due for it (`min_trigger_interval`).
 """
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -107,9 +108,12 @@ async def run_until(context: Context, until: datetime) -> tuple[AlarmOutcome, ..
 
 async def settle_due(context: Context, now: datetime, *, limit: int = 100) -> tuple[AlarmOutcome, ...]:
     """Settle what is due at `now`, account by account, and tell what became of each firing."""
-    outcomes: list[AlarmOutcome] = []
-    for account_id in await context.store.read(lambda unit: unit.alarms.due_accounts(now, limit)):
-        outcomes += await context.store.write(partial(fire_account, context=context, account_id=account_id, now=now))
+    accounts = await context.store.read(lambda unit: unit.alarms.due_accounts(now, limit))
+    settling = (
+        context.store.write(partial(fire_account, context=context, account_id=account_id, now=now))
+        for account_id in accounts
+    )
+    outcomes = [outcome for settled in await asyncio.gather(*settling) for outcome in settled]
     for outcome in outcomes:
         verb = Verb.FIRED if outcome.outcome == "sent" else Verb.SKIPPED
         record(verb, rule=outcome.rule, account=outcome.account, rcpt=outcome.recipient, uid=outcome.uid)
@@ -127,18 +131,22 @@ def fire_account(unit: Unit, context: Context, account_id: str, now: datetime) -
         return ()
     settings = context.policy(unit).alarms
     due, touched = _gather_due(unit, account, rows, now, settings)
-    judged = [_judge(unit, context, account, each, pace, now) for each in due]
-    outcomes = [*_record_unsent(unit, account, judged, now), *_mail(unit, context, account, judged, now)]
+    judged = [_judge(account, each, pace, settings, now) for each in due]
+    apart = settings.min_trigger_interval <= timedelta()
+    outcomes = [*_record_unsent(unit, account, judged, now), *_mail(unit, context, account, judged, now, apart=apart)]
     if any(outcome.outcome == "sent" for outcome in outcomes):
-        unit.alarms.set_pace(_next_pace(pace, outcomes, now))
+        pace = _next_pace(pace, outcomes, now)
+        unit.alarms.set_pace(pace)
+    again_at = window_ends_at(pace.last_mail_at, now, settings) or now + settings.min_trigger_interval
+    _hold_or_let_go(unit, judged, rows, again_at)
     for item, reader in touched.values():
-        _hold_or_let_go(unit, context, account, item, [each for each in judged if each.item.id == item.id], rows, now)
-        plan_reader(unit, context, item, account, reader, now=now)
+        if reader is not None:
+            plan_reader(unit, item, reader, settings, now)
     return tuple(outcomes)
 
 
 def alarm_facts(
-    unit: Unit, account: Account, item: StoredObject, reader: Reader, firing: Firing, *, now: datetime, pace: Pace
+    account: Account, item: StoredObject, reader: Reader, firing: Firing, *, now: datetime, pace: Pace
 ) -> AlarmFacts:
     """Return what the policy wants to know about a firing, as if it were due at its own time."""
     quiet = reader.quiet_reason(firing.component)
@@ -182,8 +190,8 @@ def _gather_due(
     for item in items.values():
         touched[item.id] = item, read_reader(unit, item, account)
     for row in rows:
-        item, reader = touched[row.object_id]
-        if reader is not None:
+        item, reader = touched.get(row.object_id, (None, None))
+        if item is not None and reader is not None:
             due += (
                 _Due(item, reader, row, firing, _due_at(row, firing)) for firing in _firings(reader, row, now, settings)
             )
@@ -204,10 +212,9 @@ def _due_at(row: PlannedAlarm, firing: Firing) -> datetime:
     return max(firing.at, row.fire_at) if row.rule else firing.at
 
 
-def _judge(unit: Unit, context: Context, account: Account, due: _Due, pace: Pace, now: datetime) -> _Due:
-    facts = alarm_facts(unit, account, due.item, due.reader, due.firing, now=now, pace=pace)
-    facts = replace(facts, due_at=min(due.due_at, now))
-    return replace(due, verdict=decide_alarm(facts, context.policy(unit).alarms))
+def _judge(account: Account, due: _Due, pace: Pace, settings: AlarmSettings, now: datetime) -> _Due:
+    facts = alarm_facts(account, due.item, due.reader, due.firing, now=now, pace=pace)
+    return replace(due, verdict=decide_alarm(replace(facts, due_at=min(due.due_at, now)), settings))
 
 
 def _newest(judged: Iterable[_Due]) -> set[int]:
@@ -234,11 +241,10 @@ def _record_unsent(unit: Unit, account: Account, judged: list[_Due], now: dateti
 
 
 def _mail(
-    unit: Unit, context: Context, account: Account, judged: Iterable[_Due], now: datetime
+    unit: Unit, context: Context, account: Account, judged: Iterable[_Due], now: datetime, *, apart: bool
 ) -> Iterator[AlarmOutcome]:
-    """Owe the mails: one for each recipient with all that is for them; one for each alarm where no interval is set."""
+    """Owe the mails: one for each recipient with all that is for them; `apart`, one for each alarm."""
     words: dict[tuple[str, int], list[AlarmWord]] = {}
-    apart = context.policy(unit).alarms.min_trigger_interval <= timedelta()
     reached: dict[str, Reached] = {}
     for place, each in enumerate(each for each in judged if each.verdict.action in (FIRE, FIRE_LATE)):
         chosen = choose_recipients(unit, context, account, each.firing, now=now)
@@ -258,29 +264,17 @@ def _mail(
         enqueue_alarm_mail(unit, context, account, reached[address], said, now=now)
 
 
-def _hold_or_let_go(
-    unit: Unit,
-    context: Context,
-    account: Account,
-    item: StoredObject,
-    judged: Iterable[_Due],
-    rows: Iterable[PlannedAlarm],
-    now: datetime,
-) -> None:
-    """Let go of the settled rows of an object, and hold what waits for the next mail."""
+def _hold_or_let_go(unit: Unit, judged: Iterable[_Due], rows: Iterable[PlannedAlarm], again_at: datetime) -> None:
+    """Let go of the settled rows, and hold until the next mail what waits for it."""
     waiting: dict[str, _Due] = {}
     for each in judged:
         if each.verdict.action == GATHER:
             waiting.setdefault(each.row.id, each)
     for row in rows:
-        if row.object_id != item.id:
-            continue
         held = waiting.get(row.id)
         if held is None:
             unit.alarms.remove(row.id)
             continue
-        pace, settings = unit.alarms.pace(account.id), context.policy(unit).alarms
-        again_at = window_ends_at(pace.last_mail_at, now, settings) or now + settings.min_trigger_interval
         before = held.firing.at - timedelta(microseconds=1)
         unit.alarms.put(
             replace(
