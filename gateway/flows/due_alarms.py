@@ -190,11 +190,12 @@ def _gather_due(
     for item in items.values():
         touched[item.id] = item, read_reader(unit, item, account)
     for row in rows:
-        item, reader = touched.get(row.object_id, (None, None))
-        if item is not None and reader is not None:
-            due += (
-                _Due(item, reader, row, firing, _due_at(row, firing)) for firing in _firings(reader, row, now, settings)
-            )
+        found = touched.get(row.object_id)
+        if found is None or found[1] is None:
+            continue
+        own, reader = found[0], found[1]
+        firings = _firings(reader, row, now, settings)
+        due += (_Due(own, reader, row, firing, _due_at(row, firing)) for firing in firings)
     return sorted(due, key=lambda each: each.firing.at), touched
 
 
