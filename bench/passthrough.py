@@ -22,7 +22,8 @@ CASES: dict[str, tuple[int, int, int, bool, float | None]] = {
 }
 
 
-def _message(size: int) -> bytes:
+def message(size: int) -> bytes:
+    """Return a mail of this size as smtp-source wants it, with bare line feeds."""
     name = "1 MB, attachment" if size > 100_000 else "3 KB, plain"
     mail = mails()[name].replace(b"\r\n", b"\n")
     while len(mail) < size:
@@ -40,7 +41,7 @@ def run() -> list[Line]:
         try:
             for what, (size, count, sessions, kept, goal) in CASES.items():
                 path = Path(folder) / "mail"
-                path.write_bytes(_message(size))
+                path.write_bytes(message(size))
                 lines += _compare(relays, what, path, count, sessions, kept, goal)
         finally:
             for relay in relays.values():

@@ -36,7 +36,6 @@ class Connection(SMTP):
     #: aiosmtpd shares one dict between all connections and clears it with each new one; ours stays empty and unused.
     command_size_limits: dict[str, int] = {}  # noqa: RUF012 (declared so by aiosmtpd, and never filled)
     _hooks: ClassVar[_NoHooks] = _NoHooks()
-    _names: ClassVar[list[str]] = []
 
     def __init__(
         self,
@@ -64,7 +63,7 @@ class Connection(SMTP):
         self._reading_paused = False
 
     def __dir__(self) -> list[str]:
-        return self._names  # aiosmtpd walks through all attributes of every new session, twice
+        return []  # aiosmtpd looks through all attributes of every new session, twice; our commands are a table
 
     # --- the connection -----------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ What lies beneath the commands is `connection`; what a mail means is behind `doo
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.authn.login import Login
 from gateway.errors import GatewayError
@@ -49,10 +49,10 @@ class Session(Connection):
         word, _, rest = line.partition(b" ")
         name = word.upper().decode("ascii", "replace")
         argument = rest.strip(b" \t").decode("utf-8", "surrogateescape") or None
-        method = self._smtp_methods.get(name)
+        method = _COMMANDS.get(name)
         try:
             if method is not None:
-                await method(argument)
+                await method(self, argument)
             elif name in _FOREIGN:
                 self._end(answers.NOT_SMTP)
             else:
@@ -321,4 +321,6 @@ class Session(Connection):
         self._end(answers.BYE)
 
 
-Session._names = sorted(name for name in vars(Session) if name.startswith("smtp_"))
+_COMMANDS: dict[str, Callable[[Session, str | None], Awaitable[None]]] = {
+    name.removeprefix("smtp_"): method for name, method in vars(Session).items() if name.startswith("smtp_")
+}
