@@ -305,6 +305,8 @@ def _decode(data: bytes | str, limits: TreeLimits) -> str:
     if len(data) > limits.max_bytes:
         raise Refused("bad-calendar", f"The calendar is larger than {limits.max_bytes} bytes")
     text = data if isinstance(data, str) else data.decode("utf-8", "surrogateescape")
+    if "\x00" in text:  # no database text may hold it, and no calendar either
+        text = text.replace("\x00", "")
     return text.removeprefix("\ufeff")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.calendars import calendar, component
 from tests.support.spoofed import World, open_world
-from tests.support.spoofs import BOB, CAROL, mail, signed
+from tests.support.spoofs import ALICE, BOB, CAROL, mail, signed
 
 ASKED = calendar(component(f"ORGANIZER:mailto:{CAROL}", f"ATTENDEE:mailto:{BOB}", uid="tea"), method="REFRESH")
 
@@ -22,6 +22,14 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_a_guest_who_asks_gets_the_current_state(world: World) -> None:
     [outcome] = (await world.receive(signed(mail(BOB, ASKED)))).outcomes
     assert (outcome.outcome, len(await world.owed())) == ("applied", 1)
+
+
+async def test_the_organizer_is_asked_about_an_occurrence_that_is_not_here(world: World) -> None:
+    lines = (f"ORGANIZER:mailto:{ALICE}", f"ATTENDEE:mailto:{CAROL}", "SEQUENCE:5", "DTSTART:20270101T150000Z")
+    unknown = calendar(component(*lines, "RECURRENCE-ID:20270101T150000Z", uid="talk"), method="REQUEST")
+    [outcome] = (await world.receive(signed(mail(ALICE, unknown)))).outcomes
+    assert (outcome.outcome, outcome.rule) == ("refused", "request.no-such-instance")
+    assert len(await world.owed()) == 1
 
 
 @pytest.mark.parametrize(
