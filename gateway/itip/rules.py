@@ -66,7 +66,7 @@ INCOMING: dict[str, str] = {
     "reply.uninvited-added": "Somebody answered who was not invited, and was added by policy",
     "reply.uninvited-rejected": "Somebody answers who was not invited; by policy that changes nothing",
     "reply.stale": "The attendee has answered later than this",
-    "reply.stale-sequence": "The answer is to an older version, to another time; the attendee is owed the present state",
+    "reply.stale-sequence": "The answer is to an older version and another time; the present state is owed",
     "reply.duplicate": "This answer is known already",
     "reply.cancelled": "The event, or the occurrence, is cancelled",
     "reply.unknown-uid": "The answer is to an event that is not in this calendar",
