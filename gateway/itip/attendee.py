@@ -43,10 +43,15 @@ class AttendeeSide:
 
     def answers(self) -> list[Answer]:
         """Return the answers owed, that for the whole first."""
-        if self.delta.new is None or self.address not in self.delta.new.everyone:
+        new = self.delta.new
+        if new is None or self.address not in new.everyone:
             return list(self._left())
+        if new.master is not None and is_cancelled(new.master):
+            self._skip("change.cancelled", "The event is cancelled")
+            return []
         whole = self._whole()
-        single = [answer for key in self._keys() if (answer := self._single(key, whole)) is not None]
+        keys = self.delta.keys if self.delta.old is not None else sorted(new.overrides)
+        single = [answer for key in keys if (answer := self._single(key, whole)) is not None]
         return [whole, *single] if whole is not None else single
 
     def messages(
@@ -66,52 +71,35 @@ class AttendeeSide:
 
     def _whole(self) -> Answer | None:
         new, old = self.delta.new, self.delta.old
-        me = None if new is None else new.attendees(MASTER).get(self.address)
-        if new is None or me is None or new.master is None:
+        me = None if new is None or new.master is None else new.attendees(MASTER).get(self.address)
+        if new is None or me is None:
             return None
         before = old.attendees(MASTER).get(self.address) if old is not None and old.master is not None else None
-        if is_cancelled(new.master):
-            self._skip("change.cancelled", "The event is cancelled")
-            return None
-        reason = self._why(before, me, MASTER, first=old is None or old.master is None)
+        reason = self._why(before, me, MASTER)
         return None if reason is None else Answer(MASTER, me.partstat, new, me.prop, reason)
-
-    def _keys(self) -> tuple[InstanceKey, ...]:
-        new, old = self.delta.new, self.delta.old
-        if new is not None and old is None:
-            return tuple(sorted(new.overrides))
-        return self.delta.keys
 
     def _single(self, key: InstanceKey, whole: Answer | None) -> Answer | None:
         """The answer for one occurrence; none where the answer for the whole says the same."""
-        new, old = self.delta.new, self.delta.old
+        new = self.delta.new
         assert new is not None
-        series = new.attendees(MASTER).get(self.address) if new.master is not None else None
-        returned = key in self.delta.returned  # an occurrence that was taken out is one that was declined
-        before = old.attendees(key).get(self.address) if old is not None and not returned else None
-        if key in self.delta.excluded_now and key not in new.overrides:
+        component, me, before = new.component(key), new.attendees(key).get(self.address), self._before(key)
+        if component is None and key in self.delta.excluded_now:
             return self._taken_out(key, before, whole)
-        component = new.component(key)
-        me = new.attendees(key).get(self.address)
-        if me is None or (component is None and not new.series.exists(key)):
-            return None
-        if component is not None and is_cancelled(component):
-            return None
-        if before is None and series is not None and not returned:
-            before = old.attendees(MASTER).get(self.address) if old is not None else None
-        if old is None and series is not None and me.partstat == series.partstat:
+        if me is None or not (new.series.exists(key) if component is None else not is_cancelled(component)):
             return None
         if whole is not None and whole.partstat == me.partstat:
             return None
-        reason = self._why(before, me, key, first=before is None)
+        reason = self._why(before, me, key)
         if reason is None and whole is not None and component is not None and me.partstat != Partstat.NEEDS_ACTION:
-            reason = "The attendee's answer to this occurrence stays what it was"  # the new one to the whole covers it
-        if reason is None:
-            return None
-        if self.delta.is_past(key, self.now) and not self.settings.send_past_events:
-            self._skip("change.past-instance", f"The occurrence {self.delta.written(key)} is over")
+            reason = "The answer to this occurrence stays what it was"  # the new one to the whole would cover it
+        if reason is None or self._is_over(key):
             return None
         return Answer(key, me.partstat, new, me.prop, reason)
+
+    def _before(self, key: InstanceKey) -> Party | None:
+        """What the old copy said of an occurrence; one that was taken out was declined by that, not by a PARTSTAT."""
+        old = self.delta.old
+        return None if old is None or key in self.delta.returned else old.attendees(key).get(self.address)
 
     def _taken_out(self, key: InstanceKey, before: Party | None, whole: Answer | None) -> Answer | None:
         """An EXDATE by an attendee declines that occurrence (RFC 6638 §3.2.2.1), unless that is known already."""
@@ -122,12 +110,17 @@ class AttendeeSide:
             return None
         if not state(old, frozenset({MASTER, *old.overrides}), key).is_on:
             return None
-        if self.delta.is_past(key, self.now) and not self.settings.send_past_events:
-            self._skip("change.past-instance", f"The occurrence {self.delta.written(key)} is over")
+        if self._is_over(key):
             return None
         return Answer(key, Partstat.DECLINED, old, before.prop, "The attendee removed this occurrence")
 
-    def _why(self, before: Party | None, me: Party, key: InstanceKey, *, first: bool) -> str | None:
+    def _is_over(self, key: InstanceKey) -> bool:
+        over = self.delta.is_past(key, self.now) and not self.settings.send_past_events
+        if over:
+            self._skip("change.past-instance", f"The occurrence {self.delta.written(key)} is over")
+        return over
+
+    def _why(self, before: Party | None, me: Party, key: InstanceKey) -> str | None:
         """Why an answer is owed, None where it is not."""
         new = self.delta.new
         organizer = None if new is None else new.organizer
@@ -136,7 +129,7 @@ class AttendeeSide:
         if me.partstat == Partstat.NEEDS_ACTION:
             return None
         if before is None or before.partstat != me.partstat:
-            return f"The attendee answers {me.partstat}" if not first else f"The attendee has answered {me.partstat}"
+            return f"The attendee answers {me.partstat}"
         if before.delegated_to != me.delegated_to:
             return "The attendee delegates to somebody else"
         if self._said_more(key):
