@@ -4,13 +4,16 @@
 from gateway.flows.context import Context
 from gateway.itip.address import normal_address
 from gateway.itip.model import Outcome, Verdict
-from gateway.itip.tree import Component, build_tree, parse_tree
+from gateway.itip.tree import Component, Prop, build_tree, parse_tree
 from gateway.jscalendar.convert import from_ical
 from gateway.jscalendar.patch import diff_objects
 from gateway.store.accounts import Account
 from gateway.store.notifications import Notification
 from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
+
+#: Guests up to which a notification names all of them.
+_CROWD = 100
 
 
 def notify_change(
@@ -23,9 +26,12 @@ def notify_change(
     new: StoredObject | None = None,
 ) -> None:
     """Add one notification; nothing where the event says the same as before and no proposal was made."""
-    before = from_ical(parse_tree(old.ical)) if old else None
     text = new.ical if new else outcome.stored
-    after = from_ical(parse_tree(text)) if text else before
+    old_tree, new_tree = (parse_tree(ical) if ical else None for ical in (old.ical if old else None, text))
+    if old_tree is not None and new_tree is not None:
+        old_tree, new_tree = _without_the_crowd(old_tree, new_tree)
+    before = from_ical(old_tree) if old_tree else None
+    after = from_ical(new_tree) if new_tree else before
     proposal = outcome.proposal
     if proposal is not None:
         after = from_ical(parse_tree(proposal.calendar))
@@ -58,3 +64,21 @@ def notify_invitation(unit: Unit, context: Context, account: Account, by_address
     """Tell of an invitation that did not become an event by itself."""
     invitation = Outcome(Verdict.HELD, "", "", stored=build_tree(message.without("METHOD")))
     notify_change(unit, context, account, by_address, None, invitation)
+
+
+def _without_the_crowd(old: Component, new: Component) -> tuple[Component, Component]:
+    """Leave out guests of whom nothing changed where there are very many: each notification keeps the whole event."""
+    kept = {each.raw for part in old.components for each in part.all("ATTENDEE")}
+    if len(kept) <= _CROWD:
+        return old, new
+    kept &= {each.raw for part in new.components for each in part.all("ATTENDEE")} - {None}
+
+    def lean(calendar: Component) -> Component:
+        return calendar.with_items(
+            item.with_items(line for line in item.items if not (isinstance(line, Prop) and line.raw in kept))
+            if isinstance(item, Component)
+            else item
+            for item in calendar.items
+        )
+
+    return lean(old), lean(new)

@@ -182,7 +182,8 @@ def _asked_again(scene: Scene, verdict: Verdict) -> Page:
 
 def _page(scene: Scene, state: str, tone: str, notes: tuple[Note, ...]) -> Page:
     words, facts, invitation = scene.words, scene.facts, scene.invitation
-    page = _bare(scene, state, tone, notes)
+    at = facts.span.start if facts and facts.span and facts.span.start.tzinfo else None
+    page = _bare(scene, state, tone, notes, at)
     if facts is None:
         return page
     title = facts.title or words.label("(no title)")
@@ -196,12 +197,11 @@ def _page(scene: Scene, state: str, tone: str, notes: tuple[Note, ...]) -> Page:
         card=Card(title, rows, Tile(*read_tile(words, facts.span)) if facts.span else None),
         changes=_changes(scene, facts),
         guests=render_guests(words, shown, hidden=hidden) if show or hidden else None,
-        settings=settings_form(scene.reader, facts.span.start if facts.span and facts.span.start.tzinfo else None),
         settings_label=words.label("Language and time zone"),
     )
 
 
-def _bare(scene: Scene, state: str, tone: str, notes: tuple[Note, ...]) -> Page:
+def _bare(scene: Scene, state: str, tone: str, notes: tuple[Note, ...], at: datetime | None = None) -> Page:
     words = scene.words
     return Page(
         language=words.tag,
@@ -212,7 +212,7 @@ def _bare(scene: Scene, state: str, tone: str, notes: tuple[Note, ...]) -> Page:
         now=words.label("Now"),
         tone=tone,
         notes=notes,
-        settings=settings_form(scene.reader, None),
+        settings=settings_form(scene.reader, at),
         settings_label=words.label("Language"),
         footer=(words.say("You answer as {address}.", address=masked(scene.invitation.guest.spelled)),),
     )
