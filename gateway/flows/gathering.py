@@ -99,7 +99,8 @@ def decide_proposal(unit: Unit, context: Context, token: str, proposal_id: str, 
     for held in unit.held.waiting(gathering.account.id):  # the same proposal, as the arrival kept it
         if held.method == "COUNTER" and held.uid == gathering.item.uid and held.from_address == proposal.address:
             unit.held.decide(held.id, "released" if accept else "rejected", context.clock.now())
-    _journal(unit, context, gathering, "released" if accept else "rejected", "proposal.decided", proposal.address)
+    outcome, whose = "released" if accept else "rejected", proposal.address
+    _journal(unit, context, gathering, outcome, "proposal.decided", "The organizer decided it on their page", whose)
 
 
 def remind(unit: Unit, context: Context, token: str) -> int:
@@ -124,7 +125,8 @@ def remind(unit: Unit, context: Context, token: str) -> int:
             reason="The organizer asks again for an answer",
         )
     count = _send(unit, context, gathering, tuple(messages), "change.asked-again")
-    _journal(unit, context, gathering, "sent" if count else "nothing", "change.asked-again", "")
+    outcome = "sent" if count else "nothing"
+    _journal(unit, context, gathering, outcome, "change.asked-again", "The organizer asked the silent once more")
     return count
 
 
@@ -159,14 +161,16 @@ def _send(unit: Unit, context: Context, gathering: Gathering, messages: tuple[It
     return enqueue_messages(unit, context, gathering.account, gathering.item, addressed, rule) if addressed else 0
 
 
-def _journal(unit: Unit, context: Context, gathering: Gathering, outcome: str, rule: str, recipient: str) -> None:
+def _journal(
+    unit: Unit, context: Context, gathering: Gathering, outcome: str, rule: str, reason: str, recipient: str = ""
+) -> None:
     unit.journal.write(
         Entry(
             at=context.clock.now(),
             stage="link",
             outcome=outcome,
             rule=rule,
-            reason="The organizer decided it on their page",
+            reason=reason,
             account_id=gathering.account.id,
             recipient=recipient,
             uid=gathering.item.uid,
