@@ -199,6 +199,7 @@ def _http_socket(listener: Listener) -> socket.socket:
             os.chmod(where.path, int(listener.socket_mode, 8))
         else:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # other processes of ours may share it
             bound.bind((where.host, where.port))
     except OSError as error:
         bound.close()

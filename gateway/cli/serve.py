@@ -3,7 +3,6 @@
 
 import argparse
 import asyncio
-import gc
 import json
 import logging
 import signal
@@ -13,7 +12,9 @@ from typing import Any
 
 from gateway import __version__
 from gateway.app import Running, serving
+from gateway.cli.processes import process_count, supervise
 from gateway.cli.settings import loaded
+from gateway.config import Config
 
 _log = logging.getLogger(__name__)
 
@@ -25,22 +26,27 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def _serve(args: argparse.Namespace) -> int:
     config = loaded(args)
+    count = process_count(config)
 
-    async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        async with serving(config) as running:
-            gc.freeze()  # what is alive now stays: no need to look through it again for every few mails
-            gc.set_threshold(10_000)
-            _tell(running, as_json=args.json)
-            await stop.wait()
-            _log.info("draining", extra={"facts": {"version": __version__}})
-        _log.info("stopped", extra={"facts": {"version": __version__}})
+    def serve(tell: Callable[[str], None]) -> None:
+        run_loop(lambda: _until_stopped(config, tell, as_json=args.json))
 
-    run_loop(main)
+    if count > 1:
+        return supervise(count, serve, _print)
+    serve(_print)
     return 0
+
+
+async def _until_stopped(config: Config, tell: Callable[[str], None], *, as_json: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with serving(config) as running:
+        tell(_ready(running, as_json=as_json))
+        await stop.wait()
+        _log.info("draining", extra={"facts": {"version": __version__}})
+    _log.info("stopped", extra={"facts": {"version": __version__}})
 
 
 def run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -53,11 +59,14 @@ def run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         uvloop.run(main())
 
 
-def _tell(running: Running, *, as_json: bool) -> None:
-    """Say `ready` on standard output once every listener is bound."""
+def _ready(running: Running, *, as_json: bool) -> str:
+    """The line that says that every listener is bound."""
     doors = [{"kind": door.kind, "address": door.address} for door in running.bound]
-    line = json.dumps({"ready": True, "listeners": doors}) if as_json else "ready"
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
     for door in doors:
         _log.info("listening", extra={"facts": {**door, "version": __version__}})
+    return json.dumps({"ready": True, "listeners": doors}) if as_json else "ready"
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

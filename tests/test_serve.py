@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`serve` from outside: the ready line, doors that answer, faults told at start, SIGTERM that drains."""
+
+import json
+import os
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CONFIG = """
+[gateway]
+hostname = "mail.example.org"
+data_dir = "{folder}/data"
+[relay]
+url = "maildir:{folder}/out"
+[workers]
+processes = {processes}
+[[listener]]
+kind = "filter"
+listen = "127.0.0.1:{filter}"
+[[listener]]
+kind = "http"
+listen = "127.0.0.1:{http}"
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(folder: Path, **values: int) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    file = folder / "gateway.toml"
+    file.write_text(CONFIG.format(folder=folder, **{"processes": 1, "filter": 0, "http": 0, **values}))
+    words = [sys.executable, "-m", "gateway", "--config", str(file), "serve", "--json"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        assert ready["ready"] is True
+        yield process, {door["kind"]: door["address"] for door in ready["listeners"]}
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def send(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    with smtplib.SMTP(host, int(port), timeout=10) as smtp:
+        smtp.sendmail("a@partner.example", ["b@example.org"], b"Subject: x\r\n\r\nhello\r\n")
+
+
+def test_one_process(tmp_path: Path) -> None:
+    with served(tmp_path) as (process, doors):
+        send(doors["filter"])
+        (mail,) = (tmp_path / "out" / "new").iterdir()
+        assert mail.read_bytes().endswith(b"Subject: x\r\n\r\nhello\r\n")
+        with urllib.request.urlopen(f"http://{doors['http']}/healthz", timeout=10) as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_two_processes_share_the_doors_and_one_that_dies_is_replaced(tmp_path: Path) -> None:
+    with served(tmp_path, processes=2, filter=free_port(), http=free_port()) as (process, doors):
+        children = children_of(process.pid)
+        assert len(children) == 2
+        os.kill(children[0], signal.SIGKILL)
+        for _ in range(6):
+            send(doors["filter"])
+        assert len(list((tmp_path / "out" / "new").iterdir())) == 6
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert children_of(process.pid) == []
+
+
+def children_of(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in path.read_text().split()] if path.exists() else []
+
+
+def test_every_fault_is_told_at_start(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(
+        '[gateway]\nhostnam = "x"\n[relay]\nurl = "ftp://x"\n[policy.alarms]\nmin_trigger_interval = "soon"\n'
+    )
+    words = [sys.executable, "-m", "gateway", "--config", str(file), "serve"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == os.EX_CONFIG
+    for line in (":2", ":4", ":6"):
+        assert f"gateway.toml{line}" in done.stderr
