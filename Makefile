@@ -52,5 +52,8 @@ messages: dev   ## bring the message catalogues up to date with the code; say wh
 bench: dev       ## speed, side by side with a baseline in the same run, as ratios
 	@$(BIN)/python -m bench
 
+fuzz: dev        ## let atheris look for octets that break a reader, a minute for each
+	@$(BIN)/python -m tests.fuzz
+
 clean:           ## remove what was made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
