@@ -105,7 +105,8 @@ class Draft:
     def put(self, key: InstanceKey, component: Component) -> None:
         """Set the master or an override."""
         self._parts[key] = component
-        if key == MASTER:
+        line = None if key == MASTER else component.first("RECURRENCE-ID")
+        if line is None or line.param("RANGE") is not None:
             self._renew()
 
     def drop(self, key: InstanceKey) -> None:

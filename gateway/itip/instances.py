@@ -193,14 +193,22 @@ class Series:
     def implied(self, key: InstanceKey) -> Component:
         """Return the instance as the rule means it: the master with this start, RECURRENCE-ID, and no recurrence.
 
+        After a THISANDFUTURE override it is that override which speaks for the instance (RFC 5545 §3.2.13).
+
         Raises:
             Refused: `no-start` or `bad-value`; `no-instance` without a master.
         """
         if self.master is None:
             raise Refused("no-instance", "There is no series to take the instance from")
-        span = moved_span(read_span(self.master, self.zones), self.moment_of(key), self.zones)
+        ruler = self._ranged(key)
+        if ruler is not None and ruler[0].first("DTSTART") is not None:
+            source, ranged, shift = ruler
+            span = moved_span(ranged, moved_by(self.moment_of(key), shift), self.zones)
+        else:
+            source = self.master
+            span = moved_span(read_span(source, self.zones), self.moment_of(key), self.zones)
         items: list[Prop | Component] = []
-        for item in self.master.items:
+        for item in source.items:
             if item.name == "DTSTART" and isinstance(item, Prop):
                 items += [self.line_for("RECURRENCE-ID", key), moment_prop("DTSTART", span.start)]
             elif item.name in ("DTEND", "DUE") and isinstance(item, Prop):

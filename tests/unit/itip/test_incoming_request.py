@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 
 from gateway.itip.model import ApplySettings, Outcome, Verdict
-from tests.support.calendars import DANA, LEE, NOW, SAM, calendar, component, events, incoming, partstats
+from gateway.itip.objects import read_object
+from gateway.itip.tree import Component
+from tests.support.calendars import DANA, LEE, NOW, SAM, calendar, component, events, incoming, partstats, tree
 
 WHEN = ("DTSTART;TZID=Europe/Rome:20261201T100000", "DTEND;TZID=Europe/Rome:20261201T110000")
 WHO = (
@@ -341,6 +343,25 @@ def test_an_occurrence_that_does_not_exist_is_refused_and_the_state_asked_for() 
     assert (message.method, message.from_address, message.to) == ("REFRESH", LEE, (DANA,))
     old = moved_eighth(recurrence="RECURRENCE-ID:20261209T090000Z", sequence=0)
     assert apply(request(old), SERIES).messages == ()
+
+
+def test_this_and_all_after_it_move_together() -> None:
+    """RFC 5545 §3.2.13: later occurrences follow the override, not the series."""
+    ranged = moved_eighth(recurrence="RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Rome:20261208T100000")
+    outcome = apply(request(ranged), SERIES)
+    assert outcome.rule == "request.updated"
+    found = read_object(tree(outcome.stored) or Component("VCALENDAR"))
+    starts = [each.start_at.strftime("%d %H") for each in found.series.occurrences(NOW, NOW + timedelta(days=60))]
+    assert starts == ["01 09", "09 14", "16 14", "23 14"]
+    place = invitation(
+        "RECURRENCE-ID;TZID=Europe/Rome:20261215T100000",
+        "DTSTART;TZID=Europe/Rome:20261216T150000",
+        "DTEND;TZID=Europe/Rome:20261216T160000",
+        "LOCATION:x",
+        sequence=3,
+    )
+    later = apply(request(place), outcome.stored)
+    assert [(change.name, change.recurrence_id) for change in later.changes] == [("LOCATION", "20261215T100000")]
 
 
 def test_an_excluded_occurrence_is_given_back() -> None:
