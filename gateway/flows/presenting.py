@@ -59,6 +59,7 @@ def present(
     return Presentation(
         locale=str(locale),
         time_zone=reader.time_zone if reader else None,
+        max_guests=context.config.mail.max_guests_shown,
         branding=_branding(unit, context, domain_name),
         links=links or Links(),
         templates=context.templates.choose(domain_name, str(locale)),
@@ -69,8 +70,13 @@ def present_domain(unit: Unit, context: Context, domain_name: str, *, locale: st
     """Return how a domain presents itself to a reader of whom nothing is known."""
     settings = _settings(unit.accounts.domain(domain_name))
     chosen = str(locale or settings.get("locale") or context.config.mail.default_locale)
-    branding = _branding(unit, context, domain_name)
-    return Presentation(chosen, None, branding, links, context.templates.choose(domain_name, chosen))
+    return Presentation(
+        locale=chosen,
+        max_guests=context.config.mail.max_guests_shown,
+        branding=_branding(unit, context, domain_name),
+        links=links,
+        templates=context.templates.choose(domain_name, chosen),
+    )
 
 
 def _branding(unit: Unit, context: Context, domain_name: str) -> Branding:

@@ -72,7 +72,7 @@ def compose_letter(occasion: Occasion, presentation: Presentation) -> Letter:
         rows=rows,
         also=_also(words, occasion),
         question=_question(words, occasion, presentation),
-        guests=_guests(words, occasion),
+        guests=_guests(words, occasion, presentation),
         actions=tuple(_actions(words, occasion, presentation)),
         footer=tuple(_footer(words, occasion, presentation)),
         unsubscribe=_unsubscribe(words, presentation),
@@ -205,10 +205,10 @@ def _question(words: Words, occasion: Occasion, presentation: Presentation) -> Q
     return Question(words.label("Will you attend?"), buttons, tuple(notes))
 
 
-def _guests(words: Words, occasion: Occasion) -> Section | None:
+def _guests(words: Words, occasion: Occasion, presentation: Presentation) -> Section | None:
     if occasion.facts is None or occasion.kind not in (*_INVITING, Kind.PUBLISHED, Kind.ANSWERS):
         return None
-    return render_guests(words, occasion.facts, hidden=occasion.hide_guests)
+    return render_guests(words, occasion.facts, presentation.max_guests, hidden=occasion.hide_guests)
 
 
 def _actions(words: Words, occasion: Occasion, presentation: Presentation) -> Iterable[Line]:

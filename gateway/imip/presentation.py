@@ -6,6 +6,8 @@ Whoever calls decides them (account, domain, default); nothing here looks anythi
 
 from dataclasses import dataclass, field
 
+SHOWN_GUESTS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -77,6 +79,7 @@ class Presentation:
 
     locale: str = "en"
     time_zone: str | None = None
+    max_guests: int = SHOWN_GUESTS  # named in the text; more are counted
     branding: Branding = field(default_factory=Branding)
     links: Links = field(default_factory=Links)
     templates: Templates = field(default_factory=Templates)

@@ -9,11 +9,11 @@ from gateway.imip.facts import EventFacts, Guest
 from gateway.imip.facts import Link as Place
 from gateway.imip.kinds import ANSWERS
 from gateway.imip.letter import GuestLine, Line, Row, Section
+from gateway.imip.presentation import SHOWN_GUESTS
 from gateway.imip.repeats import render_dates, render_recurrence
 from gateway.imip.words import Words, mark
 from gateway.itip.address import same_address
 
-SHOWN_GUESTS = 20
 ROLES: dict[str, str] = {
     "OPT-PARTICIPANT": mark("optional"),
     "NON-PARTICIPANT": mark("for information"),
@@ -46,13 +46,13 @@ def render_rows(words: Words, facts: EventFacts, zone: str | None, *, brief: boo
         )
 
 
-def render_guests(words: Words, facts: EventFacts, *, hidden: bool) -> Section | None:
+def render_guests(words: Words, facts: EventFacts, limit: int = SHOWN_GUESTS, *, hidden: bool) -> Section | None:
     """Return the guest list up to a limit, or the sentence that it is hidden."""
     if hidden:
         return Section(words.label("Guests"), more=words.say("The organizer does not show the guest list."))
     if not facts.guests:
         return None
-    shown = [_guest(words, guest, facts) for guest in facts.guests[:SHOWN_GUESTS]]
+    shown = [_guest(words, guest, facts) for guest in facts.guests[:limit]]
     rest = facts.guest_count - len(shown)
     more = words.count("and {number} more", "and {number} more", rest) if rest > 0 else ""
     return Section(words.label("Guests"), guests=tuple(shown), more=more)

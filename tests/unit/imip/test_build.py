@@ -172,6 +172,12 @@ def test_hidden_guests_are_named_to_nobody() -> None:
     assert "does not show the guest list" in body(mail, "plain")
 
 
+def test_guests_are_named_up_to_a_limit_and_the_rest_counted() -> None:
+    text = body(sample("invitation", replace(SHOWN, max_guests=1)), "plain")
+    assert "and 2 more" in text
+    assert "noor@partner.example" not in text
+
+
 def test_reminders_of_several_events_count_in_the_subject_and_each_has_its_row() -> None:
     message = sample("alarm-several")
     assert str(message["Subject"]).endswith(" and 1 more")
