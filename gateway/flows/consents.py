@@ -11,6 +11,11 @@ from gateway.store.journal import Entry
 from gateway.store.unit import Unit
 from policies.external_recipients import Consent
 
+_SAID: dict[Consent, tuple[str, str]] = {
+    Consent.CONFIRMED: ("consent.confirmed", "The recipient agreed to reminders from this account"),
+    Consent.WITHDRAWN: ("consent.withdrawn", "The recipient wants no reminders from this account"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -44,14 +49,15 @@ def say(unit: Unit, context: Context, purpose: str, token: str, consent: Consent
     account, address, now = standing.account, standing.address, context.clock.now()
     known = unit.alarms.consent(account.id, address)
     asked_at = known.asked_at if known else None
+    rule, reason = _SAID[consent]
     unit.alarms.put_consent(AlarmConsent(account.id, address, consent.value, asked_at, now))
     unit.journal.write(
         Entry(
             at=now,
             stage="link",
             outcome=consent.value,
-            rule=f"consent.{consent.value}",
-            reason="The recipient decided it on the page of their link",
+            rule=rule,
+            reason=reason,
             account_id=account.id,
             recipient=address,
         )

@@ -94,7 +94,7 @@ def decide_proposal(unit: Unit, context: Context, token: str, proposal_id: str, 
         _take_up(unit, context, gathering, proposal)
     else:
         message = build_decline_counter(gathering.subject.calendar, parse_tree(proposal.ical), now=context.clock.now())
-        _send(unit, context, gathering, (message,) if message else (), "proposal.declined")
+        _send(unit, context, gathering, (message,) if message else (), "proposal.decided")
     unit.objects.set_proposal_state(proposal.id, "accepted" if accept else "declined")
     for held in unit.held.waiting(gathering.account.id):  # the same proposal, as the arrival kept it
         if held.method == "COUNTER" and held.uid == gathering.item.uid and held.from_address == proposal.address:

@@ -78,7 +78,7 @@ class Store:
         for attempt in range(CONFLICT_RETRIES):
             try:
                 async with self._engine.begin() as connection:
-                    return await connection.run_sync(lambda sync: fn(Unit(sync)))
+                    return await connection.run_sync(lambda sync: fn(Unit(sync, locks=True)))
             except DBAPIError as error:
                 if attempt + 1 < CONFLICT_RETRIES and _sqlstate(error) in _CONFLICTS:
                     continue

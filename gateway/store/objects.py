@@ -88,9 +88,10 @@ class StoredProposal:
 class Objects:
     """All stored events and tasks. Within one transaction the same question is asked of the database once."""
 
-    def __init__(self, connection: sa.Connection, changes: Changes) -> None:
+    def __init__(self, connection: sa.Connection, changes: Changes, *, locks: bool = False) -> None:
         self._connection = connection
         self._changes = changes
+        self._locks = locks
         self._by_uid: dict[tuple[str, str], tuple[StoredObject, ...]] = {}
         self._statuses: dict[str, dict[tuple[str, str], AttendeeStatus]] = {}
 
@@ -120,7 +121,8 @@ class Objects:
         return record(StoredObject, self._first(schema.objects.c.id == object_id))
 
     def get_many(self, object_ids: Iterable[str]) -> dict[str, StoredObject]:
-        query = sa.select(schema.objects).where(schema.objects.c.id.in_(list(object_ids)))
+        table = schema.objects
+        query = self._held(sa.select(table).where(table.c.id.in_(list(object_ids))).order_by(table.c.id))
         return {item.id: item for item in records(StoredObject, self._connection.execute(query))}
 
     def by_uid(self, account_id: str, uid: str) -> tuple[StoredObject, ...]:
@@ -128,7 +130,7 @@ class Objects:
         if (account_id, uid) not in self._by_uid:
             table = schema.objects
             query = sa.select(table).where(table.c.account_id == account_id, table.c.uid == uid)
-            found = records(StoredObject, self._connection.execute(query.order_by(table.c.instance)))
+            found = records(StoredObject, self._connection.execute(self._held(query.order_by(table.c.instance))))
             self._by_uid[account_id, uid] = found
         return self._by_uid[account_id, uid]
 
@@ -286,4 +288,11 @@ class Objects:
         return (item.account_id, *(log_key(item.account_id, other) for other in others if other != item.account_id))
 
     def _first(self, condition: sa.ColumnElement[bool]) -> Any:
-        return self._connection.execute(sa.select(schema.objects).where(condition)).first()
+        return self._connection.execute(self._held(sa.select(schema.objects).where(condition))).first()
+
+    def _held(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        """In a write, hold what is read until its end: an object is read, worked on and written back as one text.
+
+        Without it, of two answers that arrive at once one would be lost (`FOR NO KEY UPDATE` on PostgreSQL).
+        """
+        return query.with_for_update(key_share=True) if self._locks else query

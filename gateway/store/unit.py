@@ -25,8 +25,9 @@ from gateway.store.tasks import Tasks
 class Unit:
     """One transaction. Repositories share its connection and vanish with it."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, *, locks: bool = False) -> None:
         self.connection = connection
+        self._locks = locks  # whoever reads an object here is about to write it; SQLite has one writer anyway
 
     @cached_property
     def changes(self) -> Changes:
@@ -42,7 +43,7 @@ class Unit:
 
     @cached_property
     def objects(self) -> Objects:
-        return Objects(self.connection, self.changes)
+        return Objects(self.connection, self.changes, locks=self._locks)
 
     @cached_property
     def outlines(self) -> Outlines:
