@@ -138,7 +138,8 @@ def noted_login(mail: Mail, header_block: HeaderBlock) -> bool:
     """
     noted = _BY_WITH_ID.findall((header_block.first("received") or "")[:2000])
     protocol, queue_id = noted[-1] if noted else ("", "")
-    return protocol in _LOGGED_IN and queue_id == mail.origin.queue_id
+    ours_is_on_top = mail.origin.door is not Door.MILTER  # a milter is not shown the line; its macros tell the login
+    return ours_is_on_top and protocol in _LOGGED_IN and queue_id == mail.origin.queue_id
 
 
 def reply_tokens(recipients: Iterable[str]) -> tuple[str, ...]:

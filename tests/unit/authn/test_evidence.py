@@ -131,6 +131,7 @@ async def test_a_login_that_our_own_postfix_noted_counts(words: dict[str, str], 
     ours = b"From: carol@example.net\r\n" + BODY
     assert (await gather(line + ours, queue_id="4gZ2Xk1qYyz9sQ")).trust.action == expected
     assert (await gather(line + ours)).trust.action == "refuted"
+    assert (await gather(line + ours, queue_id="4gZ2Xk1qYyz9sQ", door=Door.MILTER)).trust.action == "refuted"
     another = POSTFIX.format(helo="a", protocol="ESMTPS", id="4gZ2Xk1qYyz9sQ").encode()
     assert (await gather(another + line + ours, queue_id="4gZ2Xk1qYyz9sQ")).trust.action == "refuted"
 
