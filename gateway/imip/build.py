@@ -38,7 +38,7 @@ from gateway.itip.model import ItipMessage, Method
 #: Which messages carry the calendar once more as an attachment, for programs that know nothing else. On an answer it
 #: would be noise.
 ATTACHED: frozenset[Method] = frozenset({Method.REQUEST, Method.PUBLISH, Method.ADD, Method.CANCEL})
-_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif"})
+_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _MAX_LOGO = 64 * 1024
 _HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # not what stands for an octet outside UTF-8
 

@@ -7,6 +7,7 @@ Whoever calls decides them (account, domain, default); nothing here looks anythi
 from dataclasses import dataclass, field
 
 SHOWN_GUESTS = 20
+ACCENT = "#1d4ed8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,10 @@ class Logo:
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """The two colours a domain may choose, `#rrggbb`; text on them is chosen by contrast."""
+    """The two colours a domain may choose, `#rrggbb`; text on them, and they as text, keep a readable contrast."""
 
-    accent: str = "#1d4ed8"  # buttons, links, the date tile
-    accent_dark: str = "#8ab4ff"  # the same on a dark background
+    accent: str = ACCENT  # buttons, links, the date tile
+    accent_dark: str = ""  # links on a dark background; made of the accent where there is none
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,16 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
 
 from gateway.errors import Misconfigured
+from gateway.imip.colours import DARK, LIGHT, parse_colour, readable_on, text_on
 from gateway.imip.custom import build_placeholders
 from gateway.imip.facts import safe_uri
 from gateway.imip.letter import Letter, Line
 from gateway.imip.mime import clean_line
-from gateway.imip.presentation import Branding, Templates
+from gateway.imip.presentation import ACCENT, Branding, Templates
 
 NAMES: tuple[str, ...] = ("mail.html.j2", "mail.txt.j2", "style.css.j2")
 MAX_HTML = 200_000
 _URL = re.compile(r"https?://[^\s<>\"\\^`{}|]+[^\s<>\"\\^`{}|.,;:!?)\]'’”]")
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _MAX_LINKED = 5  # per line: a mail is no link farm
 LOGO_ID = "logo"
 
@@ -48,6 +48,7 @@ class Brand:
     accent: str
     accent_dark: str
     on_accent: str
+    link: str  # the accent as text on white
     logo: str
     logo_alt: str
     logo_width: int
@@ -118,28 +119,18 @@ def _engine(templates: Templates) -> Environment:
 
 def render_brand(branding: Branding, logo_cid: str) -> Brand:
     """Return what templates see of a branding."""
-    accent = _colour(branding.colours.accent, "#1d4ed8")
+    accent = parse_colour(branding.colours.accent, ACCENT)
     logo = branding.logo
     return Brand(
         name=clean_line(branding.name, 80),
         accent=accent,
-        accent_dark=_colour(branding.colours.accent_dark, "#8ab4ff"),
-        on_accent="#ffffff" if _luminance(accent) < 0.18 else "#111827",
+        accent_dark=readable_on(DARK, parse_colour(branding.colours.accent_dark, accent), 6.5),
+        on_accent=text_on(accent),
+        link=readable_on(LIGHT, accent),
         logo=f"cid:{logo_cid}" if logo and logo_cid else "",
         logo_alt=clean_line((logo.alt if logo else "") or branding.name, 80),
         logo_width=min(max(logo.width if logo else 0, 16), 320),
     )
-
-
-def _colour(text: str, otherwise: str) -> str:
-    return text if _COLOUR.fullmatch(text) else otherwise
-
-
-def _luminance(colour: str) -> float:
-    """Return relative luminance (WCAG 2.2): below 0.18, white text has the better contrast."""
-    channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def linked(text: str) -> Markup:

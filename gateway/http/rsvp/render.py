@@ -96,7 +96,7 @@ def template_fault(source: str, page: Page) -> str | None:
 def _rendered(page: Page, look: Look) -> str:
     brand = render_colours(look.branding, "")
     engine = _engine(look.template)
-    style = _style(brand.accent, brand.accent_dark, brand.on_accent)
+    style = _style(brand.link, brand.accent_dark, "#ffffff")  # `link` is read on white, so white is on it
     name = OWN if look.template else "page.html.j2"
     html = engine.get_template(name).render(page=page, brand=brand, logo=_logo(look.branding), style=style)
     if len(html) > MAX_PAGE:

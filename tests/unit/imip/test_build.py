@@ -262,7 +262,8 @@ def test_colours_that_are_none_are_ours() -> None:
 
 def test_text_on_a_light_accent_is_dark() -> None:
     html = body(sample("invitation", replace(SHOWN, branding=Branding("x", Colours("#ffe600")))), "html")
-    assert "color:#111827" in html
+    assert "background:#ffe600;color:#111827" in html
+    assert 'style="color:#ffe600' not in html
 
 
 def test_unsubscribe_and_answer_links_are_absent_where_there_are_none() -> None:
