@@ -46,11 +46,14 @@ class AttendeeSide:
         new = self.delta.new
         if new is None or self.address not in new.everyone:
             return list(self._left())
-        if new.master is not None and is_cancelled(new.master):
+        keys = self.delta.keys if self.delta.old is not None else sorted(new.overrides)
+        off = new.master is not None and is_cancelled(new.master)
+        if off:  # for the user at least; single occurrences may still be theirs (interop O12)
+            keys = [key for key in keys if key in new.overrides]
+        if off and not any(self.address in new.attendees(key) for key in keys if not is_cancelled(new.overrides[key])):
             self._skip("change.cancelled", "The event is cancelled")
             return []
-        whole = self._whole()
-        keys = self.delta.keys if self.delta.old is not None else sorted(new.overrides)
+        whole = None if off else self._whole()
         single = [answer for key in keys if (answer := self._single(key, whole)) is not None]
         return [whole, *single] if whole is not None else single
 
