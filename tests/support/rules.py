@@ -11,10 +11,12 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from policies.catalogue import POLICIES
+from policies.load import PolicySettings
 
 ROOT = Path(__file__).resolve().parents[2]
 RULE = re.compile(r"[a-z]+(-[a-z]+)*\.[a-z0-9]+(-[a-z0-9]+)*")
@@ -22,6 +24,13 @@ RULE = re.compile(r"[a-z]+(-[a-z]+)*\.[a-z0-9]+(-[a-z0-9]+)*")
 NO_RULES = re.compile(
     r"(gateway|policies)\.|.*\.(ics|dat|po|toml|html|txt|log|db|url|id|name|json|js|css|eml|icalendar|ext|new)$"
 )
+#: Dotted names of settings look like rules and are none.
+SETTINGS = {
+    f"{table.name}.{option.name}"
+    for table in fields(PolicySettings)
+    if is_dataclass(table.default)
+    for option in fields(table.default)
+}
 SKIPPED = ("gateway/store", "gateway/cli", "gateway/config", "gateway/log.py")
 
 #: Rules whose sentence is put together elsewhere than beside the id.
@@ -35,7 +44,8 @@ MEANINGS = {
 
 def rule_id(node: ast.AST) -> str | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value if RULE.fullmatch(node.value) and not NO_RULES.match(node.value) else None
+        is_rule = RULE.fullmatch(node.value) and not NO_RULES.match(node.value) and node.value not in SETTINGS
+        return node.value if is_rule else None
     return None
 
 
