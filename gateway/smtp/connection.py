@@ -180,6 +180,8 @@ class Connection(SMTP):
 
     async def _flush(self) -> None:
         if self._out:
+            if self.transport is None or self.transport.is_closing():
+                raise ConnectionResetError("nobody is there to be told")
             self._out.append(b"")
             octets, self._out = b"\r\n".join(self._out), []
             self._writer.write(octets)

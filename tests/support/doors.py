@@ -2,6 +2,7 @@
 """A door on loopback with a next hop behind it, and a flow that does what a test says."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -97,6 +98,8 @@ class House:
 async def opened(hop: NextHop | None = None, **options: object) -> AsyncIterator[House]:
     """Open a house; both ends are closed afterwards."""
     hop = hop or NextHop(path=None)
+    unseen: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: unseen.append(context))
     async with hop:
         house = House(hop, **options)  # type: ignore[arg-type]
         await house.start()
@@ -106,6 +109,8 @@ async def opened(hop: NextHop | None = None, **options: object) -> AsyncIterator
             await house.listener.drain(0.1)
             if house.relay is not None:
                 await house.relay.close()
+    gc.collect()  # a task that failed unseen is told of when it is collected
+    assert not unseen, unseen
 
 
 class Peer:
