@@ -11,9 +11,9 @@ from gateway.cli.open import opened, run
 from gateway.cli.output import answer, table
 from gateway.errors import Refused
 from gateway.flows.accounts import find_account
-from gateway.flows.alarm_consents import set_wanted
 from gateway.flows.alarm_view import AlarmForecast, forecast
 from gateway.flows.build_mails import build_due
+from gateway.flows.consents import set_wanted
 from gateway.flows.context import Context
 from gateway.flows.delivery import deliver_due
 from gateway.flows.due_alarms import run_until

@@ -24,6 +24,7 @@ def _clean(unit: Unit, context: Context) -> None:
         (keep.held, unit.held.reject_before),
         (keep.sent_mail, unit.outbox.forget_finished_before),
         (keep.tombstones, unit.links.forget_before),
+        (keep.fired_alarms, unit.alarms.forget_fired_before),
     )
     for period, forget in forgetting:
         if period > timedelta():

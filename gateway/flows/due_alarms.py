@@ -18,6 +18,7 @@ from gateway.flows.accounts import may
 from gateway.flows.alarm_mails import AlarmWord, enqueue_alarm_mail
 from gateway.flows.alarm_plans import Reader, plan_alarms, plan_reader, read_reader
 from gateway.flows.alarm_recipients import Reached, choose_recipients
+from gateway.flows.consents import wants_alarms
 from gateway.flows.context import Context
 from gateway.itip.alarms import NoMail
 from gateway.itip.firings import Firing
@@ -161,7 +162,7 @@ def alarm_facts(
         declined=_is(quiet, "alarm.declined"),
         draft=item.is_draft,
         permitted=may(account, "alarms-send"),
-        wanted=bool(account.settings.get("alarmMails", True)),
+        wanted=wants_alarms(account),
         subscribed=reader.is_subscribed,
         last_mail_at=pace.last_mail_at,
         mails_today=pace.mails if today else 0,

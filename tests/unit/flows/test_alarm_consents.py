@@ -9,9 +9,10 @@ from email.message import EmailMessage
 import pytest
 
 from gateway.errors import Refused
-from gateway.flows.alarm_consents import confirm, look_up_consent, set_wanted, withdraw
 from gateway.flows.build_mails import build_due
+from gateway.flows.consents import look_at_consent, say, set_wanted
 from gateway.store.engine import Store
+from policies.external_recipients import Consent
 from tests.support.alarms import AlarmWorld
 
 SERIES = "DTSTART:20260601T100000Z|RRULE:FREQ=DAILY;COUNT=3|SUMMARY:Meeting!TRIGGER:-PT15M"
@@ -45,10 +46,10 @@ async def test_who_unsubscribes_gets_no_more_and_the_owner_is_mailed_instead(wor
     await world.put(f"{SERIES}|ATTENDEE:mailto:{EVE}")
     await world.at("2026-06-01 09:45")
     token = token_of(await last_mail(world), "unsubscribe")
-    looked = await world.store.read(lambda unit: look_up_consent(unit, world.context, token, "unsubscribe"))
+    looked = await world.store.read(lambda unit: look_at_consent(unit, world.context, "unsubscribe", token))
     assert (looked.address, looked.is_own, looked.consent) == (EVE, False, "unknown")
     for _ in range(2):  # one click may come twice
-        said = await world.store.write(lambda unit: withdraw(unit, world.context, token))
+        said = await world.store.write(lambda unit: say(unit, world.context, "unsubscribe", token, Consent.WITHDRAWN))
         assert said.consent == "withdrawn"
     assert await world.at("2026-06-02 09:45") == [f"2026-06-02 09:45 sent alarm.due {ANN}"]
 
@@ -57,7 +58,7 @@ async def test_an_account_s_own_stop_switches_its_alarm_mails_off_until_it_wants
     await world.put(SERIES)
     await world.at("2026-06-01 09:45")
     token = token_of(await last_mail(world), "unsubscribe")
-    await world.store.write(lambda unit: withdraw(unit, world.context, token))
+    await world.store.write(lambda unit: say(unit, world.context, "unsubscribe", token, Consent.WITHDRAWN))
     assert await world.at("2026-06-02 09:45") == ["2026-06-02 09:45 skip alarm.unwanted"]
     account = await world.store.read(lambda unit: unit.accounts.get("ann"))
     assert account is not None
@@ -65,8 +66,8 @@ async def test_an_account_s_own_stop_switches_its_alarm_mails_off_until_it_wants
     assert await world.at("2026-06-03 09:45") == [f"2026-06-03 09:45 sent alarm.due {ANN}"]
 
 
-@pytest.mark.parametrize(("wanted", "reached"), [(True, EVE), (False, ANN)])
-async def test_the_question_is_answered_by_the_link_in_it(world: AlarmWorld, wanted: bool, reached: str) -> None:
+@pytest.mark.parametrize(("consent", "reached"), [(Consent.CONFIRMED, EVE), (Consent.WITHDRAWN, ANN)])
+async def test_the_question_is_answered_by_the_link_in_it(world: AlarmWorld, consent: Consent, reached: str) -> None:
     await world.set("external_recipients.alarms", "opt-in")
     await world.put(f"{SERIES}|ATTENDEE:mailto:{EVE}")
     await world.at("2026-06-01 09:45")
@@ -79,7 +80,7 @@ async def test_the_question_is_answered_by_the_link_in_it(world: AlarmWorld, wan
     assert question["Auto-Submitted"] == "auto-generated"
     assert "Meeting" not in str(question), "a stranger learns nothing of the event before the yes"
     token = token_of(question, "confirm")
-    await world.store.write(lambda unit: confirm(unit, world.context, token, wanted=wanted))
+    await world.store.write(lambda unit: say(unit, world.context, "confirm", token, consent))
     assert await world.at("2026-06-02 09:45") == [f"2026-06-02 09:45 sent alarm.due {reached}"]
 
 
@@ -89,7 +90,7 @@ async def test_looking_changes_nothing(world: AlarmWorld) -> None:
     await world.at("2026-06-01 09:45")
     token = token_of(await last_mail(world), "unsubscribe")
     for _ in range(3):
-        await world.store.read(lambda unit: look_up_consent(unit, world.context, token, "unsubscribe"))
+        await world.store.read(lambda unit: look_at_consent(unit, world.context, "unsubscribe", token))
     assert await world.at("2026-06-02 09:45") == [f"2026-06-02 09:45 sent alarm.due {EVE}"]
 
 
@@ -98,9 +99,10 @@ async def test_links_that_are_unknown_of_another_purpose_or_old_are_refused(worl
     await world.at("2026-06-01 09:45")
     token = token_of(await last_mail(world), "unsubscribe")
     with pytest.raises(Refused):
-        await world.store.write(lambda unit: withdraw(unit, world.context, "no-such-token"))
+        unknown = "no-such-token"
+        await world.store.write(lambda unit: say(unit, world.context, "unsubscribe", unknown, Consent.WITHDRAWN))
     with pytest.raises(Refused):
-        await world.store.write(lambda unit: confirm(unit, world.context, token, wanted=True))
+        await world.store.write(lambda unit: say(unit, world.context, "confirm", token, Consent.CONFIRMED))
     await world.at("2028-06-01 09:45")
     with pytest.raises(Refused):
-        await world.store.write(lambda unit: withdraw(unit, world.context, token))
+        await world.store.write(lambda unit: say(unit, world.context, "unsubscribe", token, Consent.WITHDRAWN))

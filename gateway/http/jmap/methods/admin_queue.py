@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway.errors import Refused
 from gateway.flows import queue
+from gateway.flows.alarm_mails import ALARM_TASK
 from gateway.flows.context import Context
 from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
@@ -24,6 +25,8 @@ from gateway.http.jmap.session import ADMIN
 from gateway.http.jmap.standard import only, paged, read_paging
 from gateway.jscalendar.patch import apply_patch, same_json
 from gateway.jscalendar.values import InvalidProperty, Json, parse_utc, utc_text
+from gateway.store.alarms import PlannedAlarm
+from gateway.store.objects import StoredObject
 from gateway.store.outbox import Message, Recipient
 from gateway.store.tasks import Task
 from gateway.store.unit import Unit
@@ -61,7 +64,29 @@ def methods(context: Context) -> dict[str, MethodEntry]:
 
 
 def _tasks(unit: Unit, account_id: str | None) -> list[Json]:
-    return [_task_json(task) for task in unit.tasks.all(account_id=account_id, limit=_LIMIT)]
+    owed = [_task_json(task) for task in unit.tasks.all(account_id=account_id, limit=_LIMIT)]
+    planned = unit.alarms.all(_LIMIT) if account_id is None else unit.alarms.of_account(account_id, _LIMIT)
+    timed = [alarm for alarm in planned if alarm.trigger_at is not None]
+    items = unit.objects.get_many(alarm.object_id for alarm in timed)
+    return owed + [_alarm_json(alarm, items[alarm.object_id]) for alarm in timed if alarm.object_id in items]
+
+
+def _alarm_json(alarm: PlannedAlarm, item: StoredObject) -> Json:
+    """An alarm that is planned shows as the task it becomes when its time has come; its event says when that is."""
+    due = utc_text(alarm.fire_at)
+    return {
+        "id": alarm.id,
+        "@type": ALARM_TASK,
+        "accountId": alarm.account_id,
+        "eventId": alarm.object_id,
+        "uid": item.uid,
+        "alarmId": alarm.alarm_key,
+        "recurrenceId": alarm.recurrence_id or None,
+        "status": {"@type": "Pending", "createdAt": utc_text(alarm.after_at), "due": due},
+        "due": due,
+        "messages": [],
+        "to": None,
+    }
 
 
 def _task_json(task: Task) -> Json:
@@ -241,7 +266,13 @@ async def _try(change: Awaitable[None]) -> Json | None:
 async def _drop(context: Context, items: dict[str, Json], item_id: str) -> None:
     if item_id not in items:
         raise SetFailure("notFound")
+    _refuse_planned(items[item_id])
     await queue.drop(context, item_id)
+
+
+def _refuse_planned(item: Json) -> None:
+    if "alarmId" in item:
+        raise SetFailure("forbidden", "The event says when its alarm fires; change it there")
 
 
 async def _change(context: Context, kind: Kind, items: dict[str, Json], item_id: str, patch: Json) -> None:
@@ -249,6 +280,7 @@ async def _change(context: Context, kind: Kind, items: dict[str, Json], item_id:
     before = items.get(item_id)
     if before is None:
         raise SetFailure("notFound")
+    _refuse_planned(before)
     after = apply_patch(before, patch)
     if isinstance(after, InvalidProperty):
         raise SetFailure("invalidPatch", after.reason, after.path)

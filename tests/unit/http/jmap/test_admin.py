@@ -160,3 +160,16 @@ async def test_answers_written_down_by_the_organizer_and_sent_by_the_guest(
         ({"eventId": "nothing"}, "notFound"),
     ):
         assert await ann.error("CalendarEvent/participantReply", **{"eventId": event_id, **arguments, **wrong}) == error
+
+
+async def test_a_planned_alarm_shows_as_the_task_it_will_become(root: JmapClient, ann: JmapClient) -> None:
+    alert = {"@type": "Alert", "action": "email", "trigger": {"@type": "OffsetTrigger", "offset": "-PT15M"}}
+    event = (await create(ann, {**EVENT, "alerts": {"a": alert}}))["created"]["e"]
+    (task_id,) = (await root.call("x:Task/query", filter={"@type": "CalendarAlarmEmail"}))["ids"]
+    (task,) = (await root.call("x:Task/get", ids=[task_id]))["list"]
+    assert (task["eventId"], task["accountId"], task["status"]["@type"]) == (event["id"], ann.account_id, "Pending")
+    assert task["due"] == task["status"]["due"]
+    said = await root.call("x:Task/set", destroy=[task_id])
+    assert said["notDestroyed"][task_id]["type"] == "forbidden"
+    await ann.call("CalendarEvent/set", destroy=[event["id"]])
+    assert (await root.call("x:Task/query", filter={"@type": "CalendarAlarmEmail"}))["ids"] == []
