@@ -3,6 +3,7 @@
 
 import email
 from email import policy
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +63,8 @@ def test_what_people_wrote_is_escaped() -> None:
     shown, _ = html_of("<b>{{ event_title }}</b>{{ header }}")
     assert "<script" not in shown
     assert "&" in html_of("{{ '<i>' }}")[0]
+
+
+def test_the_documentation_names_every_placeholder() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "alarms.md").read_text()
+    assert [name for name, meaning in PLACEHOLDERS.items() if f"| `{name}` | {meaning} |" not in page] == []
