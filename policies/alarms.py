@@ -94,8 +94,6 @@ RULES: tuple[Rule, ...] = (
     Rule("alarm.repeated", "A later repetition of the same alarm is due as well; only the newest is sent."),
     Rule("alarm.already-sent", "This alarm of this occurrence was sent to this recipient before."),
     Rule("alarm.nobody", "No recipient is left who may be mailed."),
-    Rule("consent.withdrawn", "The recipient stopped alarm mails by the link in one of them, or said no when asked."),
-    Rule("consent.confirmed", "The recipient said yes to alarm mails when asked."),
     Rule("alarm.not-mail", "The alarm does not ask for mail: its ACTION is not EMAIL and no text says @email."),
     Rule("alarm.proximity", "A proximity alarm has no time (RFC 9074 §8)."),
     Rule("alarm.no-trigger", "The alarm has no usable TRIGGER."),
