@@ -8,12 +8,13 @@ so `to_ical(from_ical(calendar), calendar)` is the calendar itself.
 from collections.abc import Iterable, Iterator
 
 from gateway.errors import Refused
-from gateway.itip.instances import Series
+from gateway.itip.instances import MASTER, Series
 from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component, Prop, escape_text
 from gateway.itip.values import (
     Duration,
     Kind,
+    Moment,
     build_duration,
     moment_prop,
     parse_moment,
@@ -25,6 +26,7 @@ from gateway.jscalendar.expansion import is_on_rule
 from gateway.jscalendar.overrides import build_instance, diff_instance, is_excluded, series_part
 from gateway.jscalendar.patch import same_json
 from gateway.jscalendar.rules import build_rrule, parse_rrule, plain_rule
+from gateway.jscalendar.schema import recurrence_rule
 from gateway.jscalendar.times import Form, form_of
 from gateway.jscalendar.values import (
     InvalidProperty,
@@ -33,6 +35,7 @@ from gateway.jscalendar.values import (
     duration_between,
     local_text,
     parse_local,
+    parse_wall,
 )
 
 PROD_ID = "-//imip-gateway//imip-gateway//EN"
@@ -86,22 +89,24 @@ def _calendar_members(calendar: Component) -> Json:
 
 
 def _events_of(components: list[Component], zones: Zones) -> Iterator[Json]:
-    masters = [component for component in components if component.first("RECURRENCE-ID") is None]
-    instances = [component for component in components if component.first("RECURRENCE-ID") is not None]
+    masters = [component for component in components if _instance_moment(component) is None]
+    instances = [component for component in components if _instance_moment(component) is not None]
     if masters:
         yield _read_series(masters[0], instances, zones)
         return
     yield from (_read_alone(component, zones) for component in instances)
 
 
+def _instance_moment(component: Component) -> Moment | None:
+    """Return which instance a component is about; None for the series, and where that cannot be read."""
+    prop = component.first("RECURRENCE-ID")
+    return parse_wall(prop) if prop is not None else None
+
+
 def _read_alone(component: Component, zones: Zones) -> Json:
     """An instance somebody was invited to without the series is an event with a recurrenceId (JMAP Calendars §5)."""
     event = read_event(component, zones)
-    prop = component.first("RECURRENCE-ID")
-    try:
-        moment = parse_moment(prop) if prop is not None else None
-    except Refused:
-        moment = None
+    moment = _instance_moment(component)
     if moment is None:
         return event
     form = form_of(event, zones, component)
@@ -133,12 +138,16 @@ def _keyed(
     """Return override components by their key in recurrenceOverrides, however their RECURRENCE-ID is written."""
     series = Series(master, instances, zones)
     for key, component in series.overrides.items():
+        if key == MASTER:  # a second master is nobody's instance
+            continue
         yield local_text(form.wall(series.moment_of(key), zones)), component
 
 
 def _read_rule(master: Component, form: Form) -> Json | None:
+    """Return the rule if JSCalendar can say it; RSCALE, SKIP and nonsense are the calendar's alone."""
     value = master.value("RRULE")
-    return None if value is None else parse_rrule(value, form.zone)
+    rule = None if value is None else parse_rrule(value, form.zone)
+    return None if rule is None or any(recurrence_rule(rule, "")) or "skip" in rule else rule
 
 
 def _single_dates(master: Component, event: JsonMap, form: Form, zones: Zones) -> Iterator[tuple[str, Json]]:
@@ -171,7 +180,7 @@ def _written_events(event: JsonMap, old: tuple[Component, ...], zones: Zones) ->
     if event.get("recurrenceId") is not None:
         yield from _written_alone(event, old, zones)
         return
-    old_master = next((component for component in old if component.first("RECURRENCE-ID") is None), None)
+    old_master = next((component for component in old if _instance_moment(component) is None), None)
     series = series_part(event)
     before = _read_series(old_master, (), zones) if old_master is not None else {}
     master = write_event(old_master or Component("VEVENT"), series, zones)
@@ -189,6 +198,8 @@ def _written_events(event: JsonMap, old: tuple[Component, ...], zones: Zones) ->
     for key, patch in overrides.items():
         if patch and not is_excluded(patch):
             yield _written_instance(event, key, patch, master, known.get(key), form, zones)
+    ours = {id(component) for component in (old_master, *known.values())}
+    yield from (component for component in old if id(component) not in ours)  # what nobody can read stays
 
 
 def _known_instances(
@@ -207,7 +218,7 @@ def _written_alone(event: JsonMap, old: tuple[Component, ...], zones: Zones) -> 
     component = write_event(mine or Component("VEVENT"), series_part(event), zones)
     if mine is None and wall is not None:
         component = component.with_prop(moment_prop("RECURRENCE-ID", form.moment(wall)))
-    yield from (part for part in old if part is not mine and part.first("RECURRENCE-ID") is not None)
+    yield from (part for part in old if part is not mine)
     yield component
 
 

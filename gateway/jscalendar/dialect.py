@@ -10,7 +10,7 @@ from typing import Any
 from gateway.itip.address import build_mailto, normal_address
 from gateway.jscalendar.expansion import expand_rules
 from gateway.jscalendar.patch import join_pointer, same_json, split_pointer
-from gateway.jscalendar.values import InvalidProperty, Json, JsonMap
+from gateway.jscalendar.values import InvalidProperty, Json, JsonMap, parse_json_duration, parse_utc
 
 Faults = list[InvalidProperty]
 
@@ -30,6 +30,9 @@ def upgrade_event(given: JsonMap) -> tuple[Json, Faults]:
             key: _upgrade_participant(value, join_pointer(("participants", key)), faults)
             for key, value in participants.items()
         }
+    alerts = event.get("alerts")
+    if isinstance(alerts, dict):
+        event["alerts"] = {key: _upgrade_alert(alert) for key, alert in alerts.items()}
     overrides = event.get("recurrenceOverrides")
     if isinstance(overrides, dict):
         event["recurrenceOverrides"] = {
@@ -120,6 +123,19 @@ def _is_invited(person: Json) -> bool:
     return invited or bool(person.get("participationStatus")) or person.get("expectReply") is True
 
 
+def _upgrade_alert(alert: Any) -> Any:
+    """Early clients write a trigger as a bare text: an offset or an instant."""
+    if not isinstance(alert, dict) or not isinstance(alert.get("trigger"), str):
+        return alert
+    return {**alert, "trigger": _upgrade_trigger(alert["trigger"])}
+
+
+def _upgrade_trigger(trigger: Any) -> Any:
+    if parse_json_duration(trigger) is not None:
+        return {"@type": "OffsetTrigger", "offset": trigger}
+    return {"@type": "AbsoluteTrigger", "when": trigger} if parse_utc(trigger) is not None else trigger
+
+
 def _upgrade_override(value: Any, path: str, faults: Faults) -> Any:
     if not isinstance(value, dict):
         return value
@@ -136,6 +152,12 @@ def _upgrade_pointer(parts: tuple[str, ...], value: Any, faults: Faults) -> tupl
             return ("organizerCalendarAddress",), value["imip"]
         case ("recurrenceRules",) if value is None or (isinstance(value, list) and len(value) == 1):
             return ("recurrenceRule",), value[0] if value else None
+        case ("alerts",) if isinstance(value, dict):
+            return parts, {key: _upgrade_alert(alert) for key, alert in value.items()}
+        case ("alerts", _):
+            return parts, _upgrade_alert(value)
+        case ("alerts", _, "trigger"):
+            return parts, _upgrade_trigger(value)
         case ("participants",) if isinstance(value, dict):
             return parts, {
                 key: _upgrade_participant(person, join_pointer((*parts, key)), faults) for key, person in value.items()

@@ -16,6 +16,7 @@ from gateway.jscalendar import alerts, people, places, texts, times
 from gateway.jscalendar.carry import NAME as JSPROP
 from gateway.jscalendar.carry import apply_carried, written_carried
 from gateway.jscalendar.patch import same_json
+from gateway.jscalendar.schema import EVENT
 from gateway.jscalendar.values import Json, JsonMap
 
 
@@ -71,7 +72,7 @@ GROUPS: tuple[Group, ...] = (
 
 def read_event(component: Component, zones: Zones) -> Json:
     """Return what a VEVENT says as an Event object, its recurrence members left out."""
-    return apply_carried(component, {"@type": "Event", **_expressed(component, zones)})
+    return _believable(apply_carried(component, {"@type": "Event", **_expressed(component, zones)}))
 
 
 def write_event(component: Component, wanted: JsonMap, zones: Zones) -> Component:
@@ -90,7 +91,24 @@ def _expressed(component: Component, zones: Zones) -> Json:
     event = times.read_times(component, zones)
     for group in GROUPS:
         event.update(group.read(component))
-    return {name: _sendable(member) for name, member in event.items()}
+    return _believable({name: _sendable(member) for name, member in event.items()})
+
+
+def _believable(event: Json) -> Json:
+    """Return the event without what no Event may say: what is read is always fit to be sent back.
+
+    The calendar keeps such things; they are only not shown.
+    """
+    shown: Json = {}
+    for name, value in event.items():
+        rule = EVENT.get(name)
+        if rule is None or not any(rule(value, name)):
+            shown[name] = value
+        elif isinstance(value, dict):
+            kept = {key: member for key, member in value.items() if not any(rule({key: member}, name))}
+            if kept:
+                shown[name] = kept
+    return shown
 
 
 def _with_group(component: Component, names: tuple[str, ...], new: tuple[Prop | Component, ...]) -> Component:

@@ -6,12 +6,13 @@ ORGANIZER; with a status or another role also an ATTENDEE (the conversion draft 
 the role `contact`, is never an ATTENDEE.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from gateway.itip.address import build_mailto, normal_address, plain_address
 from gateway.itip.tree import Component, Prop
-from gateway.jscalendar.values import Json, JsonMap, derived_id, is_id
+from gateway.jscalendar.values import Json, JsonMap, derived_id, is_id, safe_uri
 
 _ROLES = {
     "CHAIR": "chair",
@@ -24,6 +25,7 @@ _KINDS = {"INDIVIDUAL": "individual", "GROUP": "group", "RESOURCE": "resource", 
 _WIRE_KINDS = {word: wire for wire, word in _KINDS.items()}
 _PARTSTATS = frozenset({"needs-action", "accepted", "declined", "tentative", "delegated", "completed", "in-process"})
 _AGENTS = frozenset({"server", "client", "none"})
+_SCHEME = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*:")
 _LISTS = {"delegatedTo": "DELEGATED-TO", "delegatedFrom": "DELEGATED-FROM", "memberOf": "MEMBER"}
 _ORGANIZER_PARAMS = ("CN", "EMAIL", "SENT-BY", "LANGUAGE", "SCHEDULE-AGENT", "SCHEDULE-STATUS", "JSID")
 _NO_ATTENDEE = frozenset({"owner", "contact"})
@@ -51,7 +53,7 @@ def read_people(component: Component) -> Json:
             people[own].setdefault("name", organizer.param("CN"))
     elif organizer.params:
         people[_key_of(organizer, people)] = {**_read_named(organizer), "roles": {"owner": True}}
-    event: Json = {"organizerCalendarAddress": organizer.value}
+    event: Json = {"organizerCalendarAddress": calendar_address(organizer.value)}
     return {**event, "participants": people} if people else event
 
 
@@ -110,6 +112,17 @@ def merge_same_people(people: JsonMap) -> Json:
     return merged
 
 
+def calendar_address(value: str) -> str:
+    """Return a calendar address as a URI, as it is written if it is one."""
+    return (
+        safe_uri(value)
+        if _SCHEME.match(value)
+        else build_mailto(value)
+        if "@" in value
+        else f"invalid:{safe_uri(value)}"
+    )
+
+
 def _key_of(line: Prop, taken: JsonMap) -> str:
     given = line.param("JSID")
     if given is not None and is_id(given) and given not in taken:
@@ -120,7 +133,7 @@ def _key_of(line: Prop, taken: JsonMap) -> str:
 
 def _read_named(line: Prop) -> Json:
     """Read what ORGANIZER and ATTENDEE have in common."""
-    person: Json = {"@type": "Participant", "calendarAddress": line.value}
+    person: Json = {"@type": "Participant", "calendarAddress": calendar_address(line.value)}
     for param, member in (("CN", "name"), ("EMAIL", "email"), ("LANGUAGE", "language")):
         value = line.param(param)
         if value:

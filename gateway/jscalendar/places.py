@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.itip.tree import Component, Prop, escape_text
-from gateway.jscalendar.values import Json, JsonMap, derived_id, is_id
+from gateway.jscalendar.values import Json, JsonMap, derived_id, is_id, safe_uri
 
 _GEO = re.compile(r"geo:([+-]?\d{1,3}(?:\.\d{1,12})?),([+-]?\d{1,3}(?:\.\d{1,12})?)\Z", re.ASCII)
 _LINK_NAMES = ("ATTACH", "URL", "IMAGE", "LINK")
@@ -63,7 +63,7 @@ def read_virtual(component: Component) -> Json:
     for prop in component.all("CONFERENCE"):
         if not prop.value.strip():
             continue
-        place: Json = {"@type": "VirtualLocation", "uri": prop.value.strip()}
+        place: Json = {"@type": "VirtualLocation", "uri": safe_uri(prop.value)}
         if prop.param("LABEL"):
             place["name"] = prop.param("LABEL")
         features = {word.strip().lower(): True for value in prop.param_values("FEATURE") for word in value.split(",")}
@@ -75,7 +75,7 @@ def read_virtual(component: Component) -> Json:
 
 def write_virtual(event: JsonMap, old: Component) -> Iterator[Prop]:
     """Write a CONFERENCE line per virtual location."""
-    lines = {prop.value.strip(): prop for prop in old.all("CONFERENCE")}
+    lines = {safe_uri(prop.value): prop for prop in old.all("CONFERENCE")}
     for key, place in (event.get("virtualLocations") or {}).items():
         line = lines.get(place["uri"]) or Prop("CONFERENCE", place["uri"], (("VALUE", ("URI",)),))
         line = line.with_param("LABEL", *_one(place.get("name")))
@@ -186,7 +186,7 @@ def _lat_lon(uri: Any) -> str | None:
 def _href(prop: Prop) -> str:
     if (prop.param("VALUE") or "").upper() == "BINARY" or (prop.param("ENCODING") or "").upper() == "BASE64":
         return f"data:{prop.param('FMTTYPE') or 'application/octet-stream'};base64,{prop.value.strip()}"
-    return prop.value.strip()
+    return safe_uri(prop.value)
 
 
 def _rel(prop: Prop) -> str | None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
+from urllib.parse import quote
 
 from gateway.errors import Refused
 from gateway.itip.tree import Prop
@@ -22,6 +23,8 @@ JsonMap = Mapping[str, Any]
 #: The namespace of the conversion draft: the same address always becomes the same map key.
 NAMESPACE = uuid.UUID("7f1e1965-ae73-4454-b088-232c90730ce2")
 
+_URI_SAFE = "!#$%&'()*+,-./:;=?@[]_~^`{|}"
+_URI_CHARS = re.compile(r"[^\s<>\"\x00-\x20\x7f\ud800-\udfff]*\Z")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
 _LOCAL = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\Z", re.ASCII)
 _UTC = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?Z\Z", re.ASCII)
@@ -53,6 +56,12 @@ def parse_json_duration(text: object) -> Duration | None:
 def is_id(text: object) -> bool:
     """Tell whether this may be a map key (RFC 8620 §1.2: 1 to 255 of the base64url alphabet)."""
     return isinstance(text, str) and _ID.match(text) is not None
+
+
+def safe_uri(text: str) -> str:
+    """Return a URI in which nothing stands that a URI may not hold: sloppy programs write spaces and more."""
+    text = text.strip()
+    return text if _URI_CHARS.match(text) else quote(text, safe=_URI_SAFE)
 
 
 def derived_id(text: str) -> str:

@@ -13,7 +13,7 @@ from gateway.itip.recurrence import Budget
 from gateway.itip.timezones import instant
 from gateway.itip.tree import Component
 from gateway.jscalendar.occurrences import read_occurrences
-from gateway.jscalendar.values import JsonMap, parse_local
+from gateway.jscalendar.values import JsonMap, parse_local, parse_utc
 from gateway.store.outlines import Outline
 
 #: Conditions that only the event itself can answer.
@@ -41,14 +41,16 @@ def event_condition(view: View, zone: tzinfo) -> Condition:
     """Return how one condition becomes a test; times are read in `zone`."""
 
     def condition(name: str, value: Any) -> Predicate | None:
+        if name == "inCalendars" and isinstance(value, list):  # the drafts' older word
+            return lambda each: not set(value).isdisjoint(each.calendar_ids)
         if not isinstance(value, str):
             return None
         if name in _IN_TEXT:
             wanted = value.casefold()
             return lambda each: wanted in _IN_TEXT[name](each.event or {}).casefold()
         if name in ("after", "before"):
-            wall = parse_local(value)
-            return None if wall is None else _time_test(name, instant(wall, zone), zone)
+            edge = edge_of(value, zone)
+            return None if edge is None else _time_test(name, edge, zone)
         if name == "inCalendar":
             return lambda each: value in each.calendar_ids
         if name == "uid":
@@ -56,6 +58,12 @@ def event_condition(view: View, zone: tzinfo) -> Condition:
         return None
 
     return condition
+
+
+def edge_of(value: object, zone: tzinfo) -> datetime | None:
+    """Return the instant of a filter's time: local in `zone`, or in UTC as older clients write it."""
+    wall = parse_local(value)
+    return parse_utc(value) if wall is None else instant(wall, zone)
 
 
 def _time_test(name: str, edge: datetime, zone: tzinfo) -> Predicate:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A gateway's context on SQLite with three accounts, and the HTTP application over it."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -9,9 +11,10 @@ from starlette.applications import Starlette
 
 from gateway.clock import SettableClock
 from gateway.config import Config
+from gateway.config.listeners import Listener
 from gateway.flows.accounts import NewAccount, add_account
 from gateway.flows.context import Context
-from gateway.http.server import build_app
+from gateway.http.server import build_app, build_server
 from gateway.ids import CountingIds
 from gateway.store.accounts import Account, hash_password
 from gateway.store.engine import Store
@@ -72,3 +75,16 @@ def bob(world: World) -> JmapClient:
 @pytest.fixture
 def eve(world: World) -> JmapClient:
     return world.client("eve")
+
+
+@pytest.fixture
+async def url(world: World) -> AsyncIterator[str]:
+    """The application behind a real socket: where its session object is."""
+    bound = socket.create_server(("127.0.0.1", 0))
+    server = build_server(world.app, Listener(kind="http"))
+    running = asyncio.create_task(server.serve(sockets=[bound]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield f"http://127.0.0.1:{bound.getsockname()[1]}/.well-known/jmap"
+    server.should_exit = True
+    await running

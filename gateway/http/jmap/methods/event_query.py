@@ -16,7 +16,7 @@ from gateway.flows.context import Context
 from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import MethodError
-from gateway.http.jmap.event_match import EVENT_CONDITIONS, Candidate, event_condition
+from gateway.http.jmap.event_match import EVENT_CONDITIONS, Candidate, edge_of, event_condition
 from gateway.http.jmap.event_view import load_records, occurrence_id, show_event
 from gateway.http.jmap.filters import compile_filter
 from gateway.http.jmap.methods.events import read_zone
@@ -24,10 +24,9 @@ from gateway.http.jmap.session import CALENDARS
 from gateway.http.jmap.standard import changes_of_query, paged, parse_state, read_paging, state_of
 from gateway.http.jmap.view import View, open_view
 from gateway.itip.recurrence import Budget
-from gateway.itip.timezones import instant
 from gateway.itip.tree import parse_tree
 from gateway.jscalendar.occurrences import read_occurrences
-from gateway.jscalendar.values import Json, parse_local
+from gateway.jscalendar.values import Json
 from gateway.store.changes import Kind
 from gateway.store.outlines import Narrowing, Outline
 from gateway.store.unit import Unit
@@ -76,11 +75,11 @@ class Query:
 
     def _edge(self, name: str) -> datetime | None:
         """An edge of the window that every result must meet: a top-level condition, or one of a top-level AND."""
-        edges = [parse_local(node.get(name)) for node in _needed(self.filter)]
-        walls = [wall for wall in edges if wall is not None]
-        if not walls:
+        edges = [edge_of(node.get(name), self.zone) for node in _needed(self.filter)]
+        known = [edge for edge in edges if edge is not None]
+        if not known:
             return None
-        return instant(max(walls) if name == "after" else min(walls), self.zone)
+        return max(known) if name == "after" else min(known)
 
 
 def _needed(node: Json | None) -> Iterator[Json]:
