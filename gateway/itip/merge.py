@@ -14,12 +14,13 @@ from gateway.itip.staleness import RESCHEDULED
 from gateway.itip.tree import Component, Prop
 
 #: The user's own where the stored copy has them; the organizer's where it does not.
-OWN = frozenset({"CATEGORIES", "CLASS", "COLOR", "COMPLETED", "PERCENT-COMPLETE"})
+OWN = frozenset({"CATEGORIES", "CLASS", "COLOR", "COMPLETED", "PERCENT-COMPLETE", "JSPROP"})
 #: X- properties that calendars of organizers write; all others in a stored copy are of the user's own programs.
 _ORGANIZERS_X = re.compile(r"X-(?:MICROSOFT-|MS-|ALT-DESC$|GOOGLE-|ZOOM-|LOTUS-|YAHOO-|WR-|APPLE-STRUCTURED-LOCATION$)")
 #: Parameters of the stored ORGANIZER that our side wrote (RFC 6638 §7).
 _OWN_ORGANIZER_PARAMS = ("SCHEDULE-AGENT", "SCHEDULE-STATUS", "SCHEDULE-FORCE-SEND")
-_NEVER_TAKEN = ("REQUEST-STATUS", RESCHEDULED)
+#: JSPROP holds what a JMAP client keeps here beside the event; a stranger's would speak in the user's name.
+_NEVER_TAKEN = ("REQUEST-STATUS", "JSPROP", RESCHEDULED)
 
 
 class OwnAnswer(Enum):

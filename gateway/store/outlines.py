@@ -49,11 +49,10 @@ class Outlines:
     def find(self, account_id: str, narrowing: Narrowing) -> tuple[Outline, ...]:
         """Return the outlines of events that may match, by start."""
         table = schema.objects.c
-        inside = sa.select(schema.object_calendars.c.object_id).where(
-            schema.object_calendars.c.calendar_id.in_(narrowing.calendar_ids)
-        )
+        place = schema.object_calendars.c
+        inside = sa.exists().where(place.object_id == table.id, place.calendar_id.in_(narrowing.calendar_ids))
         query = sa.select(*(schema.objects.c[name] for name in Outline.__slots__))
-        query = query.where(table.account_id == account_id, table.kind == "VEVENT", table.id.in_(inside))
+        query = query.where(table.account_id == account_id, table.kind == "VEVENT", inside)
         if narrowing.after_at is not None:
             query = query.where(sa.or_(table.ends_at.is_(None), table.ends_at >= narrowing.after_at))
         if narrowing.before_at is not None:
