@@ -5,7 +5,7 @@ Only what the user says about themself is anybody else's business: PARTSTAT, an 
 a delegation. Every other edit stays local. SEQUENCE is the organizer's and is echoed, never raised.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,14 +46,10 @@ class AttendeeSide:
         new = self.delta.new
         if new is None or self.address not in new.everyone:
             return list(self._left())
-        keys = self.delta.keys if self.delta.old is not None else sorted(new.overrides)
-        off = new.master is not None and is_cancelled(new.master)
-        if off:  # for the user at least; single occurrences may still be theirs (interop O12)
+        whole = self._whole()
+        keys: Iterable[InstanceKey] = self.delta.keys if self.delta.old is not None else sorted(new.overrides)
+        if new.master is not None and is_cancelled(new.master):  # for the user at least; single occurrences may still be theirs
             keys = [key for key in keys if key in new.overrides]
-        if off and not any(self.address in new.attendees(key) for key in keys if not is_cancelled(new.overrides[key])):
-            self._skip("change.cancelled", "The event is cancelled")
-            return []
-        whole = None if off else self._whole()
         single = [answer for key in keys if (answer := self._single(key, whole)) is not None]
         return [whole, *single] if whole is not None else single
 
@@ -75,7 +71,10 @@ class AttendeeSide:
     def _whole(self) -> Answer | None:
         new, old = self.delta.new, self.delta.old
         me = None if new is None or new.master is None else new.attendees(MASTER).get(self.address)
-        if new is None or me is None:
+        if new is None or new.master is None or me is None:
+            return None
+        if is_cancelled(new.master):
+            self._skip("change.cancelled", "The event is cancelled")
             return None
         before = old.attendees(MASTER).get(self.address) if old is not None and old.master is not None else None
         reason = self._why(before, me, MASTER)
@@ -90,7 +89,8 @@ class AttendeeSide:
             return self._taken_out(key, before, whole)
         if me is None or not (new.series.exists(key) if component is None else not is_cancelled(component)):
             return None
-        if whole is not None and whole.partstat == me.partstat:
+        newer = new.sequence_of(key) > new.sequence_of(MASTER)  # an answer to the older series does not reach it
+        if whole is not None and whole.partstat == me.partstat and not newer:
             return None
         reason = self._why(before, me, key)
         if reason is None and whole is not None and component is not None and me.partstat != Partstat.NEEDS_ACTION:

@@ -180,6 +180,14 @@ class TestOccurrences:
         new = series("ACCEPTED", said(occurrence(SECOND), "ACCEPTED"))
         assert sent(changed(series("NEEDS-ACTION"), new, LEE)) == [("REPLY", (DANA,), ("",))]
 
+    def test_the_whole_does_not_speak_for_an_exception_that_is_newer(self) -> None:
+        def copy(partstat: str) -> str:
+            return series(partstat, said(occurrence(SECOND, "SEQUENCE:1", hour=14), partstat))
+
+        found = changed(copy("NEEDS-ACTION"), copy("ACCEPTED"), LEE)
+        assert sent(found) == [("REPLY", (DANA,), ("",)), ("REPLY", (DANA,), (AT_SECOND,))]
+        assert [each.sequence for each in found.messages] == [0, 1]
+
     def test_an_exclusion_declines(self) -> None:
         for exdate in (f"EXDATE;{ROME}:{AT_SECOND}", f"EXDATE:{SECOND}T090000Z"):
             found = changed(series("ACCEPTED"), series("ACCEPTED", more=(exdate,)), LEE)
@@ -215,6 +223,11 @@ class TestOccurrences:
         master = component(*said(meeting(long, **times), "ACCEPTED"))  # type: ignore[arg-type]
         new = calendar(master, component(*said(occurrence("20261112"), "DECLINED")))
         assert changed(calendar(master), new, LEE).nothing_rule == "change.past-instance"
+
+    def test_an_occurrence_that_is_on_in_a_series_that_is_not(self) -> None:
+        old = series("ACCEPTED", said(occurrence(SECOND), "NEEDS-ACTION"), more=("STATUS:CANCELLED",))
+        new = series("ACCEPTED", said(occurrence(SECOND), "ACCEPTED"), more=("STATUS:CANCELLED",))
+        assert sent(changed(old, new, LEE)) == [("REPLY", (DANA,), (AT_SECOND,))]
 
     def test_a_single_answer_taken_back(self) -> None:
         old = series("ACCEPTED", said(occurrence(SECOND), "DECLINED"))
