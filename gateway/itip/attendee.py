@@ -48,7 +48,9 @@ class AttendeeSide:
             return list(self._left())
         whole = self._whole()
         keys: Iterable[InstanceKey] = self.delta.keys if self.delta.old is not None else sorted(new.overrides)
-        if new.master is not None and is_cancelled(new.master):  # for the user at least; single occurrences may still be theirs
+        if new.master is not None and is_cancelled(
+            new.master
+        ):  # for the user at least; single occurrences may still be theirs
             keys = [key for key in keys if key in new.overrides]
         single = [answer for key in keys if (answer := self._single(key, whole)) is not None]
         return [whole, *single] if whole is not None else single
