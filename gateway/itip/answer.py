@@ -30,6 +30,7 @@ from gateway.itip.objects import read_party
 from gateway.itip.staleness import (
     Stamp,
     answered_stamp,
+    dtstamp_of,
     rescheduled_at,
     sequence_of,
     with_answered_stamp,
@@ -105,11 +106,8 @@ class Answer:
     def _too_late(self, key: InstanceKey, part: Component, stored: Prop) -> Finding | None:
         who, where = named(stored), at_instance(key, self.draft.series)
         if self.stamp.sequence < rescheduled_at(part):
-            resent = current_state(self.arrival, stored)
-            sent = "; they were sent the present state" if resent else ""
-            return ignored(
-                "reply.stale-sequence", f"{who} answered an older version of the event{where}{sent}", *resent
-            )
+            reason = f"{who} answered an older version of the event{where}"
+            return ignored("reply.stale-sequence", reason, *current_state(self.arrival, stored))
         stamp = Stamp(min(self.stamp.sequence, sequence_of(part)), self.stamp.dtstamp)  # interop T09
         last = self._last(key, stored)
         if last is not None and stamp == last and self.partstat in ("", partstat_of(stored)):
@@ -159,7 +157,7 @@ class Answer:
         """Answer an override along with the series, unless it was answered later on its own (interop T29)."""
         part = self._part(key)
         stored = attendee_line(part, self.people)
-        if stored is None or self.stamp.sequence < min(rescheduled_at(part), sequence_of(self._part(MASTER))):
+        if stored is None or self._is_to_an_older(part):
             return
         last, partstat = self._last(key, stored), partstat_of(stored)
         if last is not None and last >= self.stamp:
@@ -167,6 +165,16 @@ class Answer:
         if last is None and partstat not in (before, Partstat.NEEDS_ACTION):
             return  # answered on its own, nobody knows when: an explicit answer is not thrown away
         self._put(key, part, stored, own_stamp=False)
+
+    def _is_to_an_older(self, part: Component) -> bool:
+        """Whether an answer to the series was given before this override had its time: by number and by the clock.
+
+        Its number is the series', which need not have risen with the override's.
+        """
+        if self.stamp.sequence >= min(rescheduled_at(part), sequence_of(self._part(MASTER))):
+            return False
+        sent_at = dtstamp_of(part)
+        return sent_at is None or self.stamp.dtstamp <= sent_at
 
     def _delegates(self, stored: Prop) -> tuple[str, ...]:
         if self.partstat != Partstat.DELEGATED:

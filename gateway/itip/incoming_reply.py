@@ -32,9 +32,7 @@ from gateway.itip.instances import MASTER, InstanceKey
 from gateway.itip.merge import partstat_of
 from gateway.itip.model import Outcome, Partstat
 from gateway.itip.objects import read_party
-from gateway.itip.staleness import (
-    answer_stamp,
-)
+from gateway.itip.staleness import answer_stamp
 from gateway.itip.tree import Component, Prop
 
 _ANSWERS = {
@@ -88,9 +86,10 @@ def _is_my_delegate(arrival: Arrival, draft: Draft) -> bool:
 
 def _answer(arrival: Arrival, draft: Draft, key: InstanceKey | None, component: Component) -> Finding:
     """Work one component of the reply in; each has its own stamp (RFC 5546 §2.1.5)."""
-    line = _own_line(arrival, draft, component)
-    if isinstance(line, Finding):
-        return line
+    own = _own_line(arrival, draft, component)
+    if isinstance(own, Finding):
+        return own
+    line, people = own
     partstat = _partstat(component, line)
     if isinstance(partstat, Finding):
         return partstat
@@ -98,23 +97,21 @@ def _answer(arrival: Arrival, draft: Draft, key: InstanceKey | None, component: 
         return _no_such_instance(component)
     if is_this_and_future(component) and key == _first_key(draft):
         key = MASTER  # this and all following of the first are all
-    targets = _targets(draft, key, read_people(line, arrival.bearer))
+    targets = _targets(draft, key, people)
     if isinstance(targets, Finding):
         return targets
     stamp = answer_stamp(component, received_at=arrival.now, leeway=arrival.settings.max_future_dtstamp)
-    answer = Answer(arrival, draft, component, line, partstat, stamp, read_people(line, arrival.bearer))
+    answer = Answer(arrival, draft, component, line, partstat, stamp, people)
     if not targets:
         return answer.uninvited(key)
     return answer.given(key, targets)
 
 
-def read_people(line: Prop, bearer: str) -> frozenset[str]:
-    """Return the addresses that the answering person may be invited under."""
-    return frozenset((read_party(line).address, bearer))
+def _own_line(arrival: Arrival, draft: Draft, component: Component) -> tuple[Prop, frozenset[str]] | Finding:
+    """The line of the reply that the bearer may speak for, and the addresses that person may be invited under.
 
-
-def _own_line(arrival: Arrival, draft: Draft, component: Component) -> Prop | Finding:
-    """The bearer's line of the reply; of several attendees only this one counts (interop Q48)."""
+    Of several attendees only this one counts (interop Q48).
+    """
     lines = component.all("ATTENDEE")
     if not lines:
         return refused("reply.no-attendee", "The reply does not say who answers")
@@ -122,12 +119,12 @@ def _own_line(arrival: Arrival, draft: Draft, component: Component) -> Prop | Fi
     claimed: Prop | None = None
     for line in lines:
         if is_line_of(line, person):
-            return line
+            return line, person
     for line in lines[:50]:
         stored = _stored_line(draft, line)
         standing = Standing.STRANGER if stored is None else attendee_standing(arrival.bearer, stored, line)
         if standing in (Standing.SELF, Standing.DEPUTY):
-            return line
+            return line, frozenset((read_party(line).address,))
         claimed = line if standing is Standing.CLAIMED else claimed
     if claimed is not None:
         return held("reply.on-behalf", f"{named(arrival.bearer)} answers for {named(claimed)}; nobody said they may")

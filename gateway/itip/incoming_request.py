@@ -155,9 +155,9 @@ def new_object(arrival: Arrival) -> Outcome:
     draft.take_zones(arrival.message.calendar)
     incoming = read_object(arrival.message.calendar)
     for key, component in _newest(incoming.series.master, arrival, draft):
-        draft.put(key, _with_stamp(taken(component), arrival))
+        draft.put(key, _with_stamp(taken(_in_masters_form(draft, key, component)), arrival))
     organizer = named(arrival.message.organizer)
-    by = "" if arrival.bearer == normal_address(organizer) else f", passed on by {named(arrival.bearer)}"
+    by = "" if arrival.bearer == normal_address(organizer) else f"; {named(arrival.bearer)} sent it"
     finding = Finding(Verdict.APPLIED, "request.new", f"{organizer} invites you{by}")
     return conclude(arrival, [finding], draft.build())
 
@@ -237,6 +237,7 @@ def _update_instance(arrival: Arrival, draft: Draft, component: Component) -> Fi
     key = draft.key_of(component, arrival.zones)
     if key is None:
         return refused("request.no-such-instance", f"The event does not take place at {raw_recurrence(component)}")
+    component = _in_masters_form(draft, key, component)
     own = draft.component(key)
     mine = own or draft.implied(key) or draft.excluded(key)
     if mine is None and draft.master is not None:  # never invented (RFC 5546 §3.2.2, interop T20)
@@ -248,6 +249,17 @@ def _update_instance(arrival: Arrival, draft: Draft, component: Component) -> Fi
         return fault
     draft.readmit(key)
     return _put_instance(arrival, draft, key, component, mine)
+
+
+def _in_masters_form(draft: Draft, key: InstanceKey, component: Component) -> Component:
+    """RECURRENCE-ID as the master would write it: other programs match it by type and zone (RFC 5545 §3.8.4.4)."""
+    line = component.first("RECURRENCE-ID")
+    if line is None or draft.master is None:
+        return component
+    written = draft.series.line_for("RECURRENCE-ID", key)
+    if (line.value, line.param("TZID")) == (written.value, written.param("TZID")):
+        return component
+    return component.with_prop(written.with_param("RANGE", *line.param_values("RANGE")))
 
 
 def _put_instance(

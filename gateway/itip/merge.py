@@ -8,7 +8,7 @@ programs of one's own wrote beside it are nobody else's business and survive eve
 import re
 from enum import Enum
 
-from gateway.itip.identity import is_line_of
+from gateway.itip.identity import is_line_of, same_person
 from gateway.itip.model import Partstat
 from gateway.itip.staleness import RESCHEDULED
 from gateway.itip.tree import Component, Prop
@@ -77,11 +77,16 @@ def _with_own_answer(component: Component, mine: Component, *, me: frozenset[str
         if line.name == "ATTENDEE" and stored_line is not None and is_line_of(line, me):
             return _answered(line, stored_line, answer)
         if line.name == "ORGANIZER" and stored_organizer is not None:
+            if not same_person(line, stored_organizer):
+                return stored_organizer  # an organizer never changes by mail
             for name in _OWN_ORGANIZER_PARAMS:
                 line = line.with_param(name, *stored_organizer.param_values(name))
         return line
 
-    return component.map_props(own)
+    component = component.map_props(own)
+    if stored_organizer is not None and component.first("ORGANIZER") is None:
+        return component.adding(stored_organizer)
+    return component
 
 
 def _answered(line: Prop, stored_line: Prop, answer: OwnAnswer) -> Prop:

@@ -137,6 +137,14 @@ def test_a_deputy_on_record_may_answer() -> None:
     assert partstats(apply(reply(), stored, "pa@partner.example").stored)[LEE] == "ACCEPTED"
 
 
+def test_a_deputy_who_is_a_guest_too_answers_for_whom_the_answer_names() -> None:
+    stored = STORED.replace("ATTENDEE;CN=Lee;", f'ATTENDEE;CN=Lee;SENT-BY="mailto:{DANA[:-3]}net";').replace(
+        f"ATTENDEE;PARTSTAT=ACCEPTED:mailto:{DANA}", f"ATTENDEE;PARTSTAT=TENTATIVE:mailto:{DANA[:-3]}net"
+    )
+    outcome = apply(reply(), stored, f"{DANA[:-3]}net")
+    assert partstats(outcome.stored) == {f"{DANA[:-3]}net": "TENTATIVE", LEE: "ACCEPTED", SAM: "TENTATIVE"}
+
+
 @pytest.mark.parametrize(("invited", "answers"), [("lee+cal@partner.example", LEE), (LEE, "lee+x@partner.example")])
 def test_plus_addresses_are_one_mailbox(invited: str, answers: str) -> None:
     stored = STORED.replace(f"RSVP=TRUE:mailto:{LEE}", f"RSVP=TRUE:mailto:{invited}")
