@@ -41,7 +41,7 @@ def served(folder: Path, **values: int) -> Iterator[tuple[subprocess.Popen[str],
     file = folder / "gateway.toml"
     file.write_text(CONFIG.format(folder=folder, **{"processes": 1, "filter": 0, "http": 0, **values}))
     words = [sys.executable, "-m", "gateway", "--config", str(file), "serve", "--json"]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
@@ -49,13 +49,23 @@ def served(folder: Path, **values: int) -> Iterator[tuple[subprocess.Popen[str],
         yield process, {door["kind"]: door["address"] for door in ready["listeners"]}
     finally:
         process.kill()
-        process.communicate()
+        process.wait(30)
 
 
 def send(address: str) -> None:
     host, _, port = address.rpartition(":")
     with smtplib.SMTP(host, int(port), timeout=10) as smtp:
         smtp.sendmail("a@partner.example", ["b@example.org"], b"Subject: x\r\n\r\nhello\r\n")
+
+
+def send_as_postfix_does(address: str) -> None:
+    """What waited in the queue of the killed process is cut off; Postfix comes again, and so do we."""
+    for _ in range(20):
+        try:
+            return send(address)
+        except (smtplib.SMTPException, OSError):
+            continue
+    raise AssertionError("no process answers")
 
 
 def test_one_process(tmp_path: Path) -> None:
@@ -75,7 +85,7 @@ def test_two_processes_share_the_doors_and_one_that_dies_is_replaced(tmp_path: P
         assert len(children) == 2
         os.kill(children[0], signal.SIGKILL)
         for _ in range(6):
-            send(doors["filter"])
+            send_as_postfix_does(doors["filter"])
         assert len(list((tmp_path / "out" / "new").iterdir())) == 6
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0

@@ -4,6 +4,7 @@
 The parent only watches: it says `ready` when every child is, starts a child anew that died, and hands SIGTERM on.
 """
 
+import ctypes
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ from gateway.errors import Misconfigured
 
 _log = logging.getLogger(__name__)
 RESTART_PAUSE_SECONDS = 1.0
+_PR_SET_PDEATHSIG = 1
 
 
 def process_count(config: Config) -> int:
@@ -70,6 +72,13 @@ def supervise(count: int, serve: Callable[[Callable[[str], None]], None], tell: 
     return 0 if all(lines) else os.EX_CONFIG
 
 
+def _end_with_parent() -> None:
+    """Linux: a child whose parent is gone drains and ends, or it would hold the ports for ever (prctl(2))."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+
+
 def _start(serve: Callable[[Callable[[str], None]], None]) -> tuple[int, str]:
     """Fork one child; return its process id and its ready line, "" where it ended before it was ready."""
     reading, writing = os.pipe()
@@ -79,6 +88,7 @@ def _start(serve: Callable[[Callable[[str], None]], None]) -> tuple[int, str]:
         with os.fdopen(reading) as pipe:
             return child, pipe.readline().rstrip("\n")
     os.close(reading)
+    _end_with_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
