@@ -14,7 +14,7 @@ from gateway.errors import Refused
 from gateway.flows.accounts import may
 from gateway.flows.alarm_plans import plan_alarms
 from gateway.flows.context import Context
-from gateway.flows.enqueue import enqueue_messages
+from gateway.flows.enqueue import ANNIHILATED, enqueue_messages
 from gateway.flows.local import deliver_locally
 from gateway.flows.recipients import Addressed, judge_recipients
 from gateway.flows.stored import guests_of, stored_object
@@ -86,6 +86,8 @@ def change_object(unit: Unit, context: Context, request: ChangeRequest) -> Chang
         _note_guests(unit, context, item, addressed)
         plan_alarms(unit, context, item, account)
     messages = enqueue_messages(unit, context, account, shown, addressed, verdict.rule) if addressed else 0
+    if addressed and not messages:
+        verdict = ANNIHILATED
     for sent in addressed:
         deliver_locally(unit, context, account, sent)
     _revoke_links(unit, context, shown, item)

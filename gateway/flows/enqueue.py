@@ -11,8 +11,12 @@ from gateway.store.objects import StoredObject
 from gateway.store.serials import lane
 from gateway.store.tasks import Task
 from gateway.store.unit import Unit
+from policies.verdict import Verdict
 
 ITIP_TASK = "CalendarItipMessage"
+ANNIHILATED = Verdict(
+    "quiet", "outbox.annihilated", "The invitation had not left yet, so neither it nor its cancellation is sent"
+)
 
 
 def enqueue_messages(
@@ -34,7 +38,10 @@ def enqueue_messages(
     now, own_lane = context.clock.now(), lane(account.id, uid)
     waiting = [task for task in unit.tasks.unstarted(own_lane, now) if task.kind == ITIP_TASK]
     unsent = tuple(owed for task in waiting for owed in parse_payload(task.payload))
-    owed = coalesce(unsent, new, lambda gone: _record_annihilated(unit, context, account, gone))
+    annihilated: list[Owed] = []
+    owed = coalesce(unsent, new, annihilated.append)
+    for gone in annihilated:
+        _record_annihilated(unit, context, account, gone)
     for task in waiting:
         unit.tasks.finish(task.id)
     if owed:
@@ -51,7 +58,7 @@ def enqueue_messages(
                 created_at=waiting[0].created_at if waiting else now,
             )
         )
-    return len(new)
+    return len(new) - len(annihilated)
 
 
 def _record_annihilated(unit: Unit, context: Context, account: Account, gone: Owed) -> None:
@@ -60,8 +67,8 @@ def _record_annihilated(unit: Unit, context: Context, account: Account, gone: Ow
             at=context.clock.now(),
             stage="change",
             outcome="nothing",
-            rule="outbox.annihilated",
-            reason="The invitation had not left yet, so neither it nor its cancellation is sent",
+            rule=ANNIHILATED.rule,
+            reason=ANNIHILATED.reason,
             account_id=account.id,
             recipient=normal_address(gone.recipient),
             uid=gone.message.uid,

@@ -134,6 +134,15 @@ async def test_deleting_cancels_for_everyone_and_revokes_links(world: World) -> 
     assert all(link.revoked_at for link in links)
 
 
+async def test_a_guest_removed_before_the_invitation_left_hears_nothing_and_it_is_said(world: World) -> None:
+    await world.change(event(GUEST))
+    result = await world.change(None)
+    assert (result.messages, result.rule) == (0, "outbox.annihilated")
+    assert result.nothing
+    await world.work()
+    assert world.sent(GUEST) == []
+
+
 async def test_an_attendees_answer_goes_to_the_organizer_and_arrives(world: World) -> None:
     await world.change(event("bob@example.org", GUEST))
     await world.work()
