@@ -36,6 +36,17 @@ def best_of(
     return best / number
 
 
+def calibration() -> float:
+    """Return how slow this machine is just now: 1.0 where two million turns of a counting loop take 100 ms."""
+    return best_of(_turns, number=1, repeat=3) / 0.1
+
+
+def _turns() -> None:
+    turn = 0
+    while turn < 2_000_000:
+        turn += 1
+
+
 def ratio_of(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Return the median of the rounds' ratios; each round ran both, one after the other."""
     return median(mine / other for mine, other in zip(ours, theirs, strict=True))

@@ -29,56 +29,48 @@ def may_hold_calendar(data: bytes) -> bool:
     >>> may_hold_calendar(b"CONTENT-TYPE:\\r\\n TEXT/Calendar; method=REPLY\\r\\n\\r\\n")
     True
     """
-    headers = _content_fields(data, _header_end(data, 0, _HEADER))
-    boundaries: list[bytes] = []
-    walked = 0
-    while True:
-        lower = headers.lower()
-        multiparts = lower.count(b"multipart/")
-        plain_top = walked == 0 and multiparts == 1 and lower.count(b"content-") == 1  # holds parts, is none itself
-        if not plain_top and _has_word(lower):
-            return True
-        if multiparts:
-            found = _BOUNDARY.findall(headers)
-            boundaries += [quoted or bare for quoted, bare in found]
-            if len(found) < multiparts or len(boundaries) > _BOUNDARIES:
-                return _has_word_anywhere(data)
-        if walked == len(boundaries):
-            return False
-        parts = _part_headers(data, b"\n--" + boundaries[walked].rstrip())
-        if parts is None:
-            return _has_word_anywhere(data)
-        headers = parts
-        walked += 1
-
-
-def _content_fields(data: bytes, end: int) -> bytes:
-    """Return the Content- fields of the mail's own header, one after the other."""
-    lower = data[:end].lower()
+    lower = data[: _header_end(data, 0, _HEADER)].lower()
     fields = b""
+    boundaries: list[bytes] = []
     at = 0 if lower.startswith(b"content-") else lower.find(b"\ncontent-")
     while at >= 0:
-        if lower[at + 9 : at + 11] != b"tr":  # Content-Transfer-Encoding names no calendar
-            fields += data[at : _field_end(lower, at)]
-        at = lower.find(b"\ncontent-", at + 9)
-    return fields
+        end = _field_end(lower, at)
+        if lower.startswith(b"type", at + 9) and lower.find(b"multipart/", at, end) >= 0:
+            if (found := _BOUNDARY.search(data, at, end)) is None:
+                return _has_word_anywhere(data)
+            boundaries.append(found[1] or found[2])
+        else:
+            fields += lower[at:end]
+        at = lower.find(b"\ncontent-", end)
+    return _has_word(fields) or (bool(boundaries) and _in_parts(data, boundaries))
 
 
-def _part_headers(data: bytes, needle: bytes) -> bytes | None:
-    """Return the headers after each of these boundary lines, None where there are too many."""
-    headers = []
-    at = data.find(needle)
-    while at >= 0:
-        after = at + len(needle)
-        if data[after : after + 2] == b"--":  # the last one; only an epilogue follows
-            at = data.find(needle, after)
-            continue
-        end = _header_end(data, after, _PART_HEADER)
-        headers.append(data[after:end])
+def _in_parts(data: bytes, boundaries: list[bytes]) -> bool:
+    """Look at the headers of all parts; boundaries that parts declare join the list while it is walked."""
+    for boundary in boundaries:
+        needle = b"\n--" + boundary.rstrip()
+        headers: list[bytes] = []
+        at = data.find(needle)
+        while at >= 0 and len(headers) <= _PARTS:
+            after = at + len(needle)
+            if data[after : after + 2] == b"--":  # the last one; only an epilogue follows
+                at = data.find(needle, after)
+                continue
+            end = _header_end(data, after, _PART_HEADER)
+            headers.append(data[after:end])
+            at = data.find(needle, end - 1)
+        joined = b"\n".join(headers)
+        lower = joined.lower()
+        if _has_word(lower):
+            return True
+        if nested := lower.count(b"multipart/"):
+            found = _BOUNDARY.findall(joined)
+            boundaries += [quoted or bare for quoted, bare in found]
+            if len(found) < nested or len(boundaries) > _BOUNDARIES:
+                return _has_word_anywhere(data)
         if len(headers) > _PARTS:
-            return None
-        at = data.find(needle, end - 1)
-    return b"\n".join(headers)
+            return _has_word_anywhere(data)
+    return False
 
 
 def _header_end(data: bytes, start: int, most: int) -> int:
@@ -98,21 +90,29 @@ def _field_end(lower: bytes, start: int) -> int:
 
 
 def _has_word(lower: bytes) -> bool:
-    return (  # not any(): this is the line that runs most often in the whole program
-        b"calendar" in lower
-        or b"/ics" in lower
-        or b".ics" in lower
-        or b"tnef" in lower
-        or b"winmail" in lower
-        or b".vcs" in lower
+    """Does a type or a file name here say calendar? (`find`, because `in` takes twice as long for octets.)"""
+    find = lower.find
+    if find(b"calendar") >= 0:
+        return True
+    if find(b"application") < 0 and find(b"name") < 0:  # most mail stops here
+        return False
+    return (
+        find(b"/ics") >= 0
+        or find(b".ics") >= 0
+        or find(b"tnef") >= 0
+        or find(b"winmail") >= 0
+        or find(b".vcs") >= 0
+        # a file of no type whose name is encoded may be called anything.ics (RFC 2047, RFC 2231)
+        or (find(b"octet-stream") >= 0 and (find(b"=?") >= 0 or find(b"name*") >= 0))
     )
 
 
 def _has_word_anywhere(data: bytes) -> bool:
+    """Look at every line of the mail that begins like a Content- field."""
     lower = data.lower()
+    fields = []
     at = 0 if lower.startswith(b"content-") else lower.find(b"\ncontent-")
     while at >= 0:
-        if _has_word(lower[at : _field_end(lower, at)]):
-            return True
+        fields.append(lower[at : _field_end(lower, at)])
         at = lower.find(b"\ncontent-", at + 9)
-    return False
+    return _has_word(b"".join(fields))

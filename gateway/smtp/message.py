@@ -7,6 +7,7 @@ another server might take for such an end (a dot between bare line ends) is refu
 """
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from tempfile import TemporaryFile
@@ -111,6 +112,12 @@ class Message:
             return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         return await asyncio.to_thread(self._read)
 
+    async def head(self, most: int) -> bytes:
+        """Return the first octets."""
+        if self._file is None:
+            return b"".join(self._pieces)[:most]
+        return await asyncio.to_thread(self._read, most)
+
     def body(self, *heads: bytes) -> Body:
         """Return the octets with others on top, to be sent."""
         return [*heads, *self._pieces] if self._file is None else self._slices(heads)
@@ -127,12 +134,15 @@ class Message:
         self._file.write(b"".join(self._pieces))
         self._pieces, self._held = [], 0
 
-    def _read(self) -> bytes:
+    def _read(self, most: int = -1) -> bytes:
+        """Read from the beginning; the file is left at its end, where `_spool` goes on."""
         assert self._file is not None
         if self._pieces:
             self._spool()
         self._file.seek(0)
-        return self._file.read()
+        octets = self._file.read(most)
+        self._file.seek(0, os.SEEK_END)
+        return octets
 
     async def _slices(self, heads: tuple[bytes, ...]) -> AsyncIterator[bytes]:
         assert self._file is not None

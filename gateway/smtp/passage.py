@@ -66,6 +66,7 @@ class Transit:
         self.passage, self.client = passage, client
         self.mail_from, self.parameters = path.address, path.parameters
         self.id = passage.ids.row("m")
+        self.completion = b""  # header lines that a submitted mail lacked
         self._accepted: list[Rcpt] = []
         self._ours: set[str] = set()
         self._handover: Handover | None = None
@@ -166,7 +167,8 @@ class Transit:
 
     def _received(self, recipients: list[Rcpt]) -> bytes:
         addresses = tuple(rcpt.address for rcpt in recipients)
-        return build_received(self.client, self.passage.hostname, self.id, addresses, self.passage.clock.now())
+        received = build_received(self.client, self.passage.hostname, self.id, addresses, self.passage.clock.now())
+        return received + self.completion
 
     def _failed(self, error: GatewayError) -> tuple[RcptResult, ...]:
         reply = reply_for(error)

@@ -18,6 +18,7 @@ from gateway.imip.scan import may_hold_calendar
 from gateway.itip.inbound import apply_data
 from gateway.itip.tree import build_tree, parse_tree
 from gateway.milter.wire import PacketReader, parse_macros, parse_negotiation, parse_path
+from gateway.smtp.message import DataReader
 from gateway.smtp.paths import BadPath, parse_mail, parse_rcpt
 from tests.support.spoofs import BOB, CAROL, TEA
 
@@ -91,6 +92,21 @@ def command(data: bytes) -> None:
             parse(argument)
 
 
+def message(data: bytes) -> None:
+    """The octets after DATA: however they are cut, the message, its end and its faults are the same."""
+    wire = data[1:] + b"\r\n.\r\n"
+    whole, one = DataReader(), DataReader()
+    octets, rest = whole.feed(wire)
+    pieces, size = b"", data[0] % 9 + 1 if data else 1
+    for at in range(0, len(wire), size):
+        piece, after = one.feed(wire[at : at + size])
+        pieces += piece
+        if after is not None:
+            assert (pieces, after + wire[at + size :], one.fault) == (octets, rest, whole.fault)
+            return
+    raise AssertionError("no end was found")
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (mail, author, results, signature, calendar, report, milter, command)
+    target.__name__: target for target in (mail, author, results, signature, calendar, report, milter, command, message)
 }

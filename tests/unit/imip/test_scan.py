@@ -29,6 +29,8 @@ TOP = b"From: a@test\r\nMIME-Version: 1.0\r\n"
         b"Content-Type: application/octet-stream;\r\n name=INVITE.ICS",
         b'Content-Type: application/octet-stream\r\nContent-Disposition: attachment;\r\n\tfilename="a.ics"',
         b"Content-Transfer-Encoding: base64\r\nContent-Type: text/calendar",
+        b'Content-Type: application/octet-stream; name="=?utf-8?B?w7xiZXIuaWNz?="',
+        b"Content-Type: application/octet-stream\r\nContent-Disposition: attachment; filename*0=a.i; filename*1=cs",
     ],
 )
 def test_every_form_is_seen_as_whole_mail_and_as_a_part(field: bytes) -> None:

@@ -111,3 +111,22 @@ async def test_a_long_initial_response_fits() -> None:
         await peer.say("AUTH LOGIN")
         assert (await peer.say("QUFB" * 2500)).startswith("334")
         assert (await peer.say("c2VjcmV0")).startswith("535")
+
+
+async def test_a_mail_gets_what_its_program_left_out_and_no_second_of_what_it_had() -> None:
+    async with opened(kind=Kind.SUBMISSION) as house:
+        peer = await logged_in(house.port)
+        await peer.mail(b"From: ann@t.example\r\n\r\n", mail_from="ann@t.example")
+        own = b"Message-ID: <x@y>\r\nDate: Mon, 01 Jun 2026 07:00:00 +0000\r\n"
+        await peer.mail(own + b"From: ann@t.example\r\n\r\n", mail_from="ann@t.example")
+    bare, complete = [taken.data.partition(b"+0000\r\n")[2] for taken in house.hop.taken]
+    assert bare.startswith(b"Message-ID: <m000001@gw.test>\r\nDate: Mon, 01 Jun 2026 08:00:00 +0000\r\nFrom:")
+    assert complete.startswith(own)
+
+
+async def test_a_large_mail_is_judged_by_its_header_alone() -> None:
+    big = b"From: ann@t.example\r\n\r\n" + (b"x" * 70 + b"\r\n") * 2000
+    async with opened(kind=Kind.SUBMISSION, limits=Limits(spool_above=10_000)) as house:
+        peer = await logged_in(house.port)
+        assert (await peer.mail(big, mail_from="ann@t.example")).startswith("250")
+    assert house.hop.taken[0].data.endswith(big)
