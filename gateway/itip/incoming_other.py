@@ -80,6 +80,14 @@ def _describe(arrival: Arrival, draft: Draft, key: str, component: Component) ->
     draft.put(key, merged(own, implied, me=arrival.me, answer=OwnAnswer.KEPT))
 
 
+#: A publication is worked in like a request, and says so in its own words.
+_PUBLISHED = {
+    "request.updated": "publish.updated",
+    "request.stale": "publish.stale",
+    "request.duplicate": "publish.duplicate",
+}
+
+
 def apply_publish(arrival: Arrival) -> Outcome:
     """Keep a published event; nobody is invited by it, and it never takes the place of an invitation's guest list."""
     organizer = arrival.message.organizer
@@ -93,7 +101,10 @@ def apply_publish(arrival: Arrival) -> Outcome:
     arrival = _with_stored_guests(arrival)
     if arrival.stored is not None:
         fault = not_from_organizer(arrival)
-        return conclude(arrival, [fault]) if fault is not None else update_object(arrival, Draft(arrival.stored))
+        if fault is not None:
+            return conclude(arrival, [fault])
+        outcome = update_object(arrival, Draft(arrival.stored))
+        return replace(outcome, rule=_PUBLISHED.get(outcome.rule, outcome.rule))
     if is_line_of(organizer, arrival.me):
         return conclude(arrival, [ignored("publish.own", "This is a publication in your own name")])
     if organizer_standing(arrival.bearer, None, organizer) not in (Standing.SELF, Standing.DEPUTY):
@@ -101,7 +112,7 @@ def apply_publish(arrival: Arrival) -> Outcome:
         return conclude(arrival, [held("publish.not-organizer", reason)])
     if not arrival.settings.create_unknown:
         return conclude(arrival, [held("publish.not-added", "Published events are not added by themselves")])
-    return new_object(arrival)
+    return replace(new_object(arrival), rule="publish.new", reason=f"{named(organizer)} publishes the event")
 
 
 def _with_stored_guests(arrival: Arrival) -> Arrival:

@@ -10,6 +10,7 @@ from enum import Enum
 
 from gateway.itip.identity import is_line_of, same_person
 from gateway.itip.model import Partstat
+from gateway.itip.objects import read_party
 from gateway.itip.staleness import RESCHEDULED
 from gateway.itip.tree import Component, Prop
 
@@ -70,12 +71,13 @@ def _is_own(name: str, incoming_names: set[str]) -> bool:
 
 
 def _with_own_answer(component: Component, mine: Component, *, me: frozenset[str], answer: OwnAnswer) -> Component:
-    stored_line = next((line for line in mine.all("ATTENDEE") if is_line_of(line, me)), None)
+    known = {read_party(line).address: line for line in mine.all("ATTENDEE") if is_line_of(line, me)}
+    alias = next(iter(known.values()), None)  # invited under another of one's addresses than before
     stored_organizer = mine.first("ORGANIZER")
 
     def own(line: Prop) -> Prop:
-        if line.name == "ATTENDEE" and stored_line is not None and is_line_of(line, me):
-            return _answered(line, stored_line, answer)
+        if line.name == "ATTENDEE" and alias is not None and is_line_of(line, me):
+            return _answered(line, known.get(read_party(line).address, alias), answer)
         if line.name == "ORGANIZER" and stored_organizer is not None:
             if not same_person(line, stored_organizer):
                 return stored_organizer  # an organizer never changes by mail

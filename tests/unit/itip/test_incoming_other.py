@@ -183,7 +183,8 @@ TALK = ("SEQUENCE:1", "SUMMARY:Talk", *WHEN, ORGANIZER)
 def test_a_published_event_is_kept_without_alarms() -> None:
     text = message("PUBLISH", *TALK, "BEGIN:VALARM", "ACTION:EMAIL", "END:VALARM")
     outcome = apply(text, None)
-    assert (outcome.outcome, outcome.rule) == (Verdict.APPLIED, "request.new")
+    assert (outcome.outcome, outcome.rule) == (Verdict.APPLIED, "publish.new")
+    assert apply(text, outcome.stored).rule == "publish.duplicate"
     assert "VALARM" not in (outcome.stored or "")
     newer = message("PUBLISH", *TALK[1:], "SEQUENCE:2", "LOCATION:Hall")
     assert str(events(apply(newer, outcome.stored).stored)[""]["LOCATION"]) == "Hall"

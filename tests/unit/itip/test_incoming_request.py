@@ -197,6 +197,19 @@ def test_an_answer_given_elsewhere_is_learnt() -> None:
     assert partstats(apply(request(update), calendar(mine(answer="DECLINED"))).stored)[LEE] == "DECLINED"
 
 
+def test_two_addresses_of_ones_own_answer_for_themselves() -> None:
+    lee2 = "lee@home.example"
+    both = (f"ATTENDEE;PARTSTAT=DECLINED:mailto:{lee2}", *WHO[1:])
+    stored = calendar(mine(*both))
+    update = request(invitation(*(line.replace("DECLINED", "NEEDS-ACTION") for line in both), sequence=2))
+    outcome = incoming(update, stored, DANA, (LEE, lee2))
+    assert (partstats(outcome.stored)[LEE], partstats(outcome.stored)[lee2]) == ("ACCEPTED", "DECLINED")
+    renamed = incoming(
+        request(invitation(sequence=3).replace(LEE, "lee@new.example")), stored, DANA, (LEE, "lee@new.example")
+    )
+    assert partstats(renamed.stored)["lee@new.example"] == "ACCEPTED"
+
+
 @pytest.mark.parametrize(
     ("sequence", "dtstamp", "rule"),
     [
