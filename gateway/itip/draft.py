@@ -105,8 +105,7 @@ class Draft:
     def put(self, key: InstanceKey, component: Component) -> None:
         """Set the master or an override."""
         self._parts[key] = component
-        line = None if key == MASTER else component.first("RECURRENCE-ID")
-        if line is None or line.param("RANGE") is not None:
+        if key == MASTER or _is_ranged(component):
             self._renew()
 
     def drop(self, key: InstanceKey) -> None:
@@ -135,7 +134,8 @@ class Draft:
         if self._their_zones:
             ours = (zone for zone in self._object.calendar.children("VTIMEZONE") if not self._is_replaced(zone))
             self._zones = Zones(Component("VCALENDAR", (*self._their_zones.values(), *ours, *self._parts.values())))
-        self._series = Series(self.master, self.overrides.values(), self._zones)
+        ranged = (part for part in self.overrides.values() if _is_ranged(part))  # others say nothing of the series
+        self._series = Series(self.master, ranged, self._zones)
         self._implied = {}
 
     def _is_replaced(self, zone: Component) -> bool:
@@ -164,6 +164,11 @@ class Draft:
         ours = self._object.calendar.children("VTIMEZONE")
         zones = [*self._their_zones.values(), *(zone for zone in ours if not self._is_replaced(zone))]
         return [zone for zone in zones if (zone.text("TZID") or "") in used]
+
+
+def _is_ranged(component: Component) -> bool:
+    line = component.first("RECURRENCE-ID")
+    return line is not None and line.param("RANGE") is not None
 
 
 def empty_calendar(like: Component) -> Component:

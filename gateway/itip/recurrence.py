@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import IntEnum
+from functools import lru_cache
 from itertools import product
 
 from gateway.errors import Refused
@@ -102,6 +103,7 @@ _LISTS: dict[str, tuple[str, int, int, bool]] = {
 }
 
 
+@lru_cache(maxsize=1024)
 def parse_rule(text: str) -> Rule:
     """Read an RRULE value; unknown parts are refused, since they would change what the rule means.
 
@@ -232,6 +234,7 @@ def _last_of_count(rule: Rule, start: datetime) -> datetime | None:
     return start + timedelta(days=offsets[place] - first, weeks=(weeks + 1) * rule.interval)
 
 
+@lru_cache(maxsize=1024)
 def _filled(rule: Rule, start: datetime) -> Rule:
     """What DTSTART says where the rule is silent (RFC 5545 §3.3.10)."""
     if not (rule.by_week_no or rule.by_year_day or rule.by_month_day or rule.by_day):

@@ -192,8 +192,13 @@ class Component:
 
     def map_props(self, change: Callable[[Prop], Prop | None]) -> "Component":
         """Return a copy with `change` applied to each own property; None removes it."""
-        items = (change(item) if isinstance(item, Prop) else item for item in self.items)
-        return Component(self.name, (item for item in items if item is not None))
+        items: list[Prop | Component] = []
+        for item in self.items:
+            if isinstance(item, Component):
+                items.append(item)
+            elif (changed := change(item)) is not None:
+                items.append(changed)
+        return Component(self.name, items)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Component) and (self.name, self.items) == (other.name, other.items)
