@@ -109,7 +109,6 @@ async def _keep(story: Story) -> None:
         f"\nStill serving; stop with Ctrl-C.\n"
         f"  an answer page      {story.rsvp_page}\n"
         f"  JMAP                http://{story.http}/.well-known/jmap   user1@example.org / {PASSWORD}\n"
-        f"  operator's pages    http://{story.http}/admin/             user1@example.org / {PASSWORD}\n"
         f"  mail in (SMTP)      {story.smtp}\n"
         f"  mails that left     {story.next_hop}\n"
     )
