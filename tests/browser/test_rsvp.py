@@ -138,7 +138,7 @@ async def test_the_keyboard_is_enough(scene: Scene) -> None:
     outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
     await page.keyboard.press("Enter")
-    await page.wait_for_load_state("networkidle")
+    await page.get_by_role("status").first.wait_for()
     assert (await scene.answers())[LEE] == "TENTATIVE"
 
 
@@ -177,10 +177,10 @@ async def test_axe_finds_nothing_on_any_page(scene: Scene, scheme: str) -> None:
             assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
             await page.context.close()
     page = await scene.open(scene.link, color_scheme=scheme)
-    await page.evaluate("document.querySelector('form').submit()")
-    await page.wait_for_load_state("networkidle")
+    async with page.expect_navigation(wait_until="networkidle"):
+        await page.evaluate("setTimeout(() => document.querySelector('form').submit())")
     assert await axe(page) == []
     await page.get_by_label("Yes, I will attend").check()
     await page.get_by_role("button", name="Send answer").click()
-    await page.wait_for_load_state("networkidle")
+    await page.get_by_role("status").first.wait_for()
     assert await axe(page) == []

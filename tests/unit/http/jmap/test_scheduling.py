@@ -171,7 +171,9 @@ async def test_update_and_destroy_tell_what_went_out(world: World, ann: JmapClie
     assert said["updated"][event_id]["sequence"] == 1
     said = await ann.call("CalendarEvent/set", destroy=[event_id], sendSchedulingMessages=True)
     assert said["destroyed"] == [event_id]
-    assert said["schedulingOutcome"][event_id]["messages"] == 1
+    outcome = said["schedulingOutcome"][event_id]
+    assert (outcome["messages"], outcome["rule"]) == (0, "outbox.annihilated"), "the invitation had not left yet"
+    assert outcome["nothing"]
 
 
 async def add_for_bob(world: World, bob: JmapClient, ann: JmapClient) -> str:
