@@ -144,14 +144,16 @@ class Draft:
     def build(self) -> Component:
         """Return the calendar as it is to be kept: without METHOD, with the zones it uses."""
         keys = {id(part): key for key, part in self._object.instances()}
-        left = dict(self._parts)
+        left, superseded = dict(self._parts), set(map(id, self._object.superseded))
         items: list[Prop | Component] = []
         for item in self._object.calendar.items:
             key = keys.get(id(item))
             if key is not None:
                 now = left.pop(key, None)
                 items += [] if now is None else [now]
-            elif item.name != "METHOD" and not (self._their_zones and item.name == "VTIMEZONE"):
+            elif item.name != "METHOD" and not (
+                id(item) in superseded or (self._their_zones and item.name == "VTIMEZONE")
+            ):
                 items.append(item)
         items += left.values()
         if self._their_zones:

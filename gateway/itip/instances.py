@@ -16,6 +16,7 @@ from itertools import islice
 from gateway.errors import Refused
 from gateway.itip.recurrence import Budget, Freq, Rule, end_of_day, parse_rule, walk
 from gateway.itip.spans import Span, moved_by, moved_span, read_span, wall_difference
+from gateway.itip.staleness import newest
 from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component, Prop
 from gateway.itip.values import (
@@ -76,14 +77,15 @@ class Series:
         self.complaints: list[str] = []
         self._patience = Budget(10_000)  # for all questions about single instances together
         self.start = self._start(master)
-        #: Overrides by key; of two for one instance the first counts.
+        #: Overrides by key; of two for one instance the newer counts.
         self.overrides: dict[InstanceKey, Component] = {}
         for override in overrides:
             key = self.component_key(override)
             if key is None:
                 self.complaints.append("An override names no instance of the series")
             elif key in self.overrides:
-                self.complaints.append(f"Two overrides are for the instance {key}; the first counts")
+                self.complaints.append(f"Two overrides are for the instance {key}; the newer counts")
+                self.overrides[key] = newest((self.overrides[key], override)) or override
             else:
                 self.overrides[key] = override
 

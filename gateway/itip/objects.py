@@ -12,6 +12,7 @@ from functools import cached_property
 from gateway.itip.address import is_mailable, normal_address, plain_address
 from gateway.itip.instances import MASTER, InstanceKey, Series
 from gateway.itip.model import Fault, Partstat
+from gateway.itip.staleness import newest
 from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component, Prop
 from gateway.itip.values import parse_sequence
@@ -103,7 +104,7 @@ def read_attendees(component: Component) -> dict[str, Party]:
 
 
 class SchedulingObject:
-    """One UID: its master, its overrides by key, who is on what."""
+    """One UID: its master, its overrides by key, who is on what. Of two versions of a component the newer counts."""
 
     def __init__(self, calendar: Component, zones: Zones | None = None) -> None:
         self.calendar = calendar
@@ -112,11 +113,22 @@ class SchedulingObject:
         self.uid = next((uid for each in self.components if (uid := (each.text("UID") or "").strip())), "")
         self.zones = zones or Zones(calendar)
         masters = [each for each in self.components if each.first("RECURRENCE-ID") is None]
-        self.master: Component | None = masters[0] if masters else None
+        self.master = newest(masters)
         overrides = [each for each in self.components if each.first("RECURRENCE-ID") is not None]
         self.series = Series(self.master, overrides[:MAX_OVERRIDES], self.zones)
         self._masters, self._override_count = len(masters), len(overrides)
         self._attendees: dict[InstanceKey, dict[str, Party]] = {}
+
+    @property
+    def superseded(self) -> Iterator[Component]:
+        """Older versions of the master or of an override that stand beside the one which counts."""
+        counting = {id(component) for _, component in self.instances()}
+        for component in self.components:
+            if id(component) in counting:
+                continue
+            key = self.series.component_key(component)
+            if key is not None and self.component(key) is not None:
+                yield component
 
     @property
     def overrides(self) -> dict[InstanceKey, Component]:

@@ -5,6 +5,7 @@ The stamp of the last answer is kept on the stored ATTENDEE in parameters of our
 they never leave the house. Stamps from the future are read as the time of receipt, lest one mail freeze an object.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -38,6 +39,11 @@ def sequence_of(component: Component) -> int:
 def dtstamp_of(component: Component, name: str = "DTSTAMP") -> datetime | None:
     """Return a time stamp of a component, or None where there is none that can be read."""
     return _moment(component.value(name))
+
+
+def newest(versions: Iterable[Component]) -> Component | None:
+    """Return the newest of several versions of one component, of equals the first; None where there is none."""
+    return max(versions, key=lambda each: (sequence_of(each), dtstamp_of(each) or _EPOCH), default=None)
 
 
 def message_stamp(component: Component, *, received_at: datetime, leeway: timedelta) -> Stamp:

@@ -30,12 +30,21 @@ def series_moved(old: Series, new: Series) -> bool:
 
 
 def span_moved(old: Component, old_zones: Zones, new: Component, new_zones: Zones) -> bool:
-    """Tell whether one component takes place at another time than before; what cannot be read has moved."""
+    """Tell whether one component takes place at another time than before; what cannot be read has moved.
+
+    A task may have no time at all, before and after: then nothing has.
+    """
+    if not _has_time(old) and not _has_time(new):
+        return False
     try:
         before, after = read_span(old, old_zones), read_span(new, new_zones)
     except Refused:
         return True
     return _instants(before, old_zones) != _instants(after, new_zones)
+
+
+def _has_time(component: Component) -> bool:
+    return any(item.name in ("DTSTART", "DTEND", "DUE") for item in component.items)
 
 
 def _instants(span: Span, zones: Zones) -> tuple[object, ...]:

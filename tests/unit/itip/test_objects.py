@@ -75,6 +75,23 @@ def test_only_overrides_is_an_object_too() -> None:
     assert found.faults == ()
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_of_two_versions_of_one_component_the_newer_counts(swapped: bool) -> None:
+    """SEQUENCE first, then DTSTAMP, wherever they stand (RFC 5546 §2.1.5)."""
+    masters = [
+        component(*meeting(WEEKLY, "SEQUENCE:2", "SUMMARY:Old"), dtstamp="20261103T090000Z"),
+        component(*meeting(WEEKLY, "SEQUENCE:3", "SUMMARY:New"), dtstamp="20261102T090000Z"),
+    ]
+    overrides = [
+        component(*occurrence("20261210", "SUMMARY:Late"), dtstamp="20261103T090000Z"),
+        component(*occurrence("20261210", "SUMMARY:Early"), dtstamp="20261102T090000Z"),
+    ]
+    found = read(*(reversed(masters) if swapped else masters), *(reversed(overrides) if swapped else overrides))
+    assert found.master is not None
+    assert (found.master.value("SUMMARY"), found.overrides[KEY].value("SUMMARY")) == ("New", "Late")
+    assert {part.value("SUMMARY") for part in found.superseded} == {"Old", "Early"}
+
+
 def test_every_fault_is_named() -> None:
     found = read(
         component(*meeting(), uid=""), component(*meeting(), uid="a"), component(*meeting(), uid="b", kind="VTODO")

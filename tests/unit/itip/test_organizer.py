@@ -563,6 +563,14 @@ class TestNothing:
         assert changed(None, None).nothing_rule == "change.nothing-stored"
 
 
+class TestTwoVersions:
+    def test_of_two_old_masters_the_newer_is_what_people_know(self) -> None:
+        old = calendar(component(*meeting("SUMMARY:Old")), component(*meeting("SUMMARY:New", "SEQUENCE:2")))
+        assert changed(old, one("SUMMARY:New", "SEQUENCE:2")).nothing_rule == "change.not-significant"
+        found = changed(old, one("SUMMARY:Old", "SEQUENCE:2"))
+        assert [(each.name, each.old, each.new) for each in found.messages[0].changes] == [("SUMMARY", "New", "Old")]
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         ("new", "rule"),
@@ -613,3 +621,11 @@ class TestTasks:
         assert changed(None, task()).messages
         overdue = "DUE;TZID=Europe/Rome:20261103T100000"
         assert changed(None, task(overdue)).messages, "a task that is due is not over"
+
+    def test_a_task_without_a_time_keeps_its_answers(self) -> None:
+        lines = [line for line in meeting() if not line.startswith(("DTEND", "DTSTART"))]
+        old = calendar(component(*lines, kind="VTODO"))
+        new = calendar(component(*lines, "LOCATION:Rome", kind="VTODO"))
+        found = changed(old, new, settings=DiffSettings(partstat_reset=PartstatReset.SERVER))
+        assert partstats(found.stored)[SAM] == "ACCEPTED"
+        assert people(found.messages[0])[SAM]["PARTSTAT"] == "ACCEPTED"
