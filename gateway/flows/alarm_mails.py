@@ -17,7 +17,9 @@ from gateway.flows.context import Context
 from gateway.flows.links import link_url, mint_account_link
 from gateway.imip.build import AlarmFacts
 from gateway.imip.facts import Span
+from gateway.imip.files import is_inline
 from gateway.imip.presentation import Links, Person, Templates
+from gateway.itip.alarms import Alarm
 from gateway.itip.firings import Firing
 from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component, Prop, build_tree
@@ -62,7 +64,7 @@ def enqueue_alarm_mail(
         "to": recipient.address,
         "is_own": recipient.is_own,
         "identity": "\x1f".join(_identity(word) for word in said),
-        "alarms": [_built(word) for word in said],
+        "alarms": [_built(word, is_own=recipient.is_own) for word in said],
         "told_at": now.isoformat(),
     }
     name, at = context.ids.row("tsk"), min(now, context.clock.now())  # `alarms run` fires ahead of the clock
@@ -137,13 +139,14 @@ def _identity(word: AlarmWord) -> str:
     )
 
 
-def _built(word: AlarmWord) -> dict[str, Any]:
+def _built(word: AlarmWord, *, is_own: bool) -> dict[str, Any]:
     firing = word.firing
+    told = _told(firing.component, firing.alarm) if is_own else _told_outside(firing.component)
     start, start_zone = _shown(firing.span.start, firing.starts_at, word.reader)
     end, end_zone = _shown(firing.span.end, firing.ends_at, word.reader)
     return {
         "object": word.item.id,
-        "calendar": build_tree(_alone(firing.component)),
+        "calendar": build_tree(Component("VCALENDAR", (Prop("VERSION", "2.0"), told))),
         "recurrence_id": firing.recurrence_id,
         "start": start.isoformat(),
         "start_zone": start_zone,
@@ -157,10 +160,16 @@ def _built(word: AlarmWord) -> dict[str, Any]:
     }
 
 
-def _alone(component: Component) -> Component:
-    """One component as a calendar, without alarms: the mail shows what it says, and sends none of it along."""
+def _told(component: Component, alarm: Alarm) -> Component:
+    """The event without its alarms, and with what this alarm attaches (RFC 5545 §3.6.6); no address is fetched."""
     bare = component.without("VALARM")
-    return Component("VCALENDAR", (Prop("VERSION", "2.0"), bare))
+    kept = (item for item in bare.items if not (item.name == "ATTACH" and isinstance(item, Prop) and is_inline(item)))
+    return bare.with_items((*alarm.attachments, *kept))
+
+
+def _told_outside(component: Component) -> Component:
+    """The event as somebody outside may know it: no file and no link of the owner's choice, and nobody's guest list."""
+    return component.without("VALARM", "ATTACH", "ATTENDEE")
 
 
 def _shown(moment: Moment, at: datetime, reader: Reader) -> tuple[datetime, str]:

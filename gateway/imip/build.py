@@ -16,7 +16,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway.imip.compose import Occasion, compose_letter
-from gateway.imip.facts import EventFacts, Span, parse_facts
+from gateway.imip.facts import MAX_COMMENT, EventFacts, Span, clean_block, parse_facts, parse_source
+from gateway.imip.files import build_file_part, read_files
 from gateway.imip.kinds import Kind, classify, find_guest
 from gateway.imip.letter import Letter
 from gateway.imip.mime import (
@@ -34,6 +35,7 @@ from gateway.imip.presentation import Logo, Person, Presentation
 from gateway.imip.render import LOGO_ID, render_letter
 from gateway.itip.address import same_address
 from gateway.itip.model import ItipMessage, Method
+from gateway.itip.tree import Prop
 
 #: Which messages carry the calendar once more as an attachment, for programs that know nothing else. On an answer it
 #: would be noise.
@@ -146,8 +148,9 @@ def build_alarm_mail(
     presentation: Presentation,
     also: Sequence[AlarmFacts] = (),
 ) -> BuiltMail:
-    """Build a reminder. It carries no calendar part: nothing is asked, and an outsider gets no copy of the event.
+    """Build a reminder, with the files that its calendar holds (RFC 5545 §3.6.6).
 
+    It carries no calendar part: nothing is asked, and an outsider gets no copy of the event.
     `also` are further events that the same mail reminds of, each with a row of its own.
 
     Raises:
@@ -156,12 +159,14 @@ def build_alarm_mail(
     occasion = Occasion(
         Kind.ALARM,
         recipient,
-        comment=alarm.description,
+        facts=_occurrence_facts(alarm),
         at=max(headers.date, alarm.told_at or headers.date),
         due_at=alarm.late_due_at,
         also=tuple(facts for each in also if (facts := _occurrence_facts(each)) is not None),
     )
-    return _build(_for_occurrence(occasion, alarm), headers, presentation, ())
+    files = read_files(line for each in (alarm, *also) for line in _attached(each))
+    parts = tuple(map(build_file_part, files))
+    return _build(occasion, headers, presentation, (), parts)
 
 
 def build_notice(notice: Notice, recipient: Person, *, headers: Headers, presentation: Presentation) -> BuiltMail:
@@ -187,20 +192,23 @@ def build_notice(notice: Notice, recipient: Person, *, headers: Headers, present
     return _build(occasion, headers, presentation, (), file)
 
 
+def _attached(alarm: AlarmFacts) -> tuple[Prop, ...]:
+    source = parse_source(alarm.calendar)
+    event = source.component(alarm.recurrence_id) if source else None
+    return event.all("ATTACH") if event else ()
+
+
 def _occurrence_facts(alarm: AlarmFacts) -> EventFacts | None:
-    """Return the event as this alarm is about it: at this occurrence, under the alarm's own title if it has one."""
+    """Return the event as this alarm is about it: at this occurrence, under the alarm's own title and words if any."""
     facts = parse_facts(alarm.calendar, (alarm.recurrence_id,))
     if facts is None:
         return None
-    return replace(facts, span=alarm.span or facts.span, title=clean_line(alarm.summary, 200) or facts.title)
-
-
-def _for_occurrence(occasion: Occasion, alarm: AlarmFacts) -> Occasion:
-    facts = _occurrence_facts(alarm)
-    if facts is None:
-        return occasion
-    comment = "" if occasion.comment.strip() in (facts.title, facts.description) else occasion.comment
-    return replace(occasion, facts=facts, comment=comment)
+    title = clean_line(alarm.summary, 200) or facts.title
+    words = clean_block(alarm.description, MAX_COMMENT)
+    repeated = words in (title, facts.title, facts.description)  # programs copy the title where an alarm needs a text
+    return replace(
+        facts, span=alarm.span or facts.span, title=title, comment=facts.comment if repeated or not words else words
+    )
 
 
 def _delegator(facts: EventFacts | None, recipient: Person) -> Person | None:

@@ -179,14 +179,14 @@ def _changes(words: Words, occasion: Occasion) -> Section | None:
 
 
 def _also(words: Words, occasion: Occasion) -> Section | None:
-    """Return the further events of a mail, a row each: the title, and below it when and where."""
+    """Return the further events of a mail, a row each: the title, and below it when, where and what the alarm says."""
     rows = tuple(_also_row(words, facts) for facts in occasion.also)
     return Section(words.label("More reminders"), rows=rows) if rows else None
 
 
 def _also_row(words: Words, facts: EventFacts) -> Row:
     when = render_span(words, facts.span) if facts.span else ""
-    return Row(_title(words, facts), tuple(Line(text) for text in (when, facts.location) if text))
+    return Row(_title(words, facts), tuple(Line(text) for text in (when, facts.location, facts.comment) if text))
 
 
 def _question(words: Words, occasion: Occasion, presentation: Presentation) -> Question | None:
@@ -206,7 +206,7 @@ def _question(words: Words, occasion: Occasion, presentation: Presentation) -> Q
 
 
 def _guests(words: Words, occasion: Occasion, presentation: Presentation) -> Section | None:
-    if occasion.facts is None or occasion.kind not in (*_INVITING, Kind.PUBLISHED, Kind.ANSWERS):
+    if occasion.facts is None or occasion.kind not in (*_INVITING, Kind.PUBLISHED, Kind.ALARM, Kind.ANSWERS):
         return None
     return render_guests(words, occasion.facts, presentation.max_guests, hidden=occasion.hide_guests)
 

@@ -59,6 +59,8 @@ class Alarm:
     recipients: tuple[str, ...] = ()
     summary: str = ""
     description: str = ""
+    attachments: tuple[Prop, ...] = ()  # of an EMAIL alarm; what an AUDIO alarm attaches is a sound
+    is_email: bool = True  # by its ACTION; else it is shown as well, and asks for mail by its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,8 @@ def _parse_alarm(valarm: Component, recurrence_id: str, originals: dict[str, Com
         recipients=_recipients(valarm.all("ATTENDEE")),
         summary=without_marker(summary),
         description=without_marker(description),
+        attachments=valarm.all("ATTACH") if action == "EMAIL" else (),
+        is_email=action == "EMAIL",
     )
 
 

@@ -146,3 +146,53 @@ async def test_an_event_edited_between_firing_and_building_is_told_as_it_was(wor
     await world.delete()
     (mail,) = await mails(world)
     assert "Weekly meeting" in text(mail)
+
+
+async def test_what_an_email_alarm_attaches_goes_with_it_and_addresses_are_named(world: AlarmWorld) -> None:
+    file = "ATTACH;VALUE=BINARY;ENCODING=BASE64;FMTTYPE=application/pdf;FILENAME=plän.pdf:JVBERg=="
+    page, event_file = "ATTACH:https://x.example/agenda", "ATTACH;VALUE=BINARY;ENCODING=BASE64:QUJD"
+    await world.put(f"{START}|{event_file}!TRIGGER:-PT15M|{file}|{page}|ATTACH;ENCODING=BASE64;VALUE=BINARY:not base64")
+    await world.at("2026-06-01 09:45")
+    (mail,) = await mails(world)
+    (attached,) = mail.iter_attachments()
+    assert (attached.get_content_type(), attached.get_filename()) == ("application/pdf", "plän.pdf")
+    assert attached.get_content() == b"%PDF"
+    assert "https://x.example/agenda" in text(mail)
+
+
+async def test_a_sound_is_no_file_to_mail_and_no_file_makes_an_invitation(world: AlarmWorld) -> None:
+    sound = "ATTACH;VALUE=URI:https://x.example/chord"
+    await world.put(f"{START}!ACTION:AUDIO|TRIGGER:-PT15M|DESCRIPTION:@email|{sound}")
+    invitation = "ATTACH;VALUE=BINARY;ENCODING=BASE64;FMTTYPE=text/calendar;FILENAME=../a.ics:QkVHSU4="
+    await world.put(f"{START}!TRIGGER:-PT15M|{invitation}", uid="v")
+    await world.at("2026-06-01 09:45")
+    (mail,) = await mails(world)
+    assert "chord" not in text(mail)
+    assert [part.get_content_type() for part in mail.iter_attachments()] == ["application/octet-stream"]
+    assert [part.get_filename() for part in mail.iter_attachments()] == ["_a.ics"]
+
+
+async def test_the_owner_sees_the_guests_and_somebody_outside_gets_neither_them_nor_a_file(world: AlarmWorld) -> None:
+    await world.set("alarms.allow_external_rcpts", True)
+    guests = "ORGANIZER:mailto:ann@example.org|ATTENDEE;CN=Bob Guest;PARTSTAT=ACCEPTED:mailto:bob@guest.example"
+    attached = "ATTACH:https://x.example/agenda|ATTACH;ENCODING=BASE64;VALUE=BINARY:QUJD"
+    to = f"ATTENDEE:mailto:{ANN}|ATTENDEE:mailto:{EVE}"
+    await world.put(f"{START}|{guests}!TRIGGER:-PT15M|{to}|{attached}")
+    await world.at("2026-06-01 09:45")
+    by_reader = {mail["To"]: mail for mail in await mails(world)}
+    own, outside = by_reader[f"Ann <{ANN}>"], by_reader[EVE]
+    assert ("Bob Guest" in text(own), "agenda" in text(own), own.get_content_subtype()) == (True, True, "mixed")
+    assert ("Bob" in text(outside), "agenda" in text(outside), outside.get_content_subtype()) == (
+        False,
+        False,
+        "alternative",
+    )
+
+
+async def test_a_mail_of_several_says_what_each_alarm_says(world: AlarmWorld) -> None:
+    await world.put(f"{START}!TRIGGER:-PT15M|DESCRIPTION:Bring the plan")
+    await world.put(f"{START.replace('Weekly meeting', 'Call')}!TRIGGER:-PT15M|DESCRIPTION:Dial 99", uid="v")
+    await world.at("2026-06-01 09:45")
+    (mail,) = await mails(world)
+    assert "Bring the plan" in text(mail)
+    assert "Dial 99" in text(mail)
