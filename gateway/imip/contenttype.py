@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Content-Type, Content-Disposition and the charset of a part, read as the field writes them, not as RFC 2045 does.
+"""Content-Type, Content-Disposition, transfer encoding and charset of a part, read as the field writes them.
 
-Tolerant on purpose (empty parameters, missing quotes, a parameter given twice), since nothing here decides about
-trust: the worst a lie can do is to hide a calendar from us or to garble it.
+Not as RFC 2045 does: tolerant on purpose (empty parameters, missing quotes, a parameter given twice), since nothing
+here decides about trust: the worst a lie can do is to hide a calendar from us or to garble it.
 """
 
+import binascii
 import re
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +19,7 @@ _PARAMETER = re.compile(
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
 _FOLD = re.compile(rb"\r?\n[ \t]")
+_NOT_BASE64 = bytes(set(range(256)) - set(string.ascii_letters.encode() + string.digits.encode() + b"+/"))
 
 #: What a declared charset may be; others (punycode, idna, unicode_escape ...) are codecs, not charsets, and some
 #: of them can be made to work for seconds.
@@ -126,6 +129,20 @@ def decode_text(octets: bytes, charset: str) -> tuple[str, bool]:
         except (UnicodeDecodeError, LookupError):
             pass
     return octets.decode("latin-1"), False
+
+
+def decode_transfer(raw: bytes, encoding: str | None) -> bytes | None:
+    """Undo the content transfer encoding, forgiving what does not matter (RFC 2045 §6); None for an unknown one."""
+    match (encoding or "").partition(";")[0].strip().lower():
+        case "base64":
+            packed = raw.translate(None, _NOT_BASE64)
+            packed = packed[:-1] if len(packed) % 4 == 1 else packed
+            return binascii.a2b_base64(packed + b"=" * (-len(packed) % 4))
+        case "quoted-printable":
+            return binascii.a2b_qp(raw)
+        case "" | "7bit" | "8bit" | "binary":
+            return raw
+    return None
 
 
 def _utf8(octets: bytes) -> str | None:

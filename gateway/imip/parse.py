@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find the calendars in a mail and say what each may be used for (RFC 6047 §2.4).
 
-Walks the octets with its own small MIME reader: every cap holds (header bytes, depth, parts, decoded size), nothing
-is decoded that is not a calendar, and the email package's own denial-of-service traps are not there. A forwarded
-message (message/*) is never entered: the outer mail's author is not a party of the invitation inside. What a part
-may be used for is its `Standing`; every calendar found is returned, so that each can end in one recorded outcome.
+Every cap holds (header bytes, depth, parts, decoded size), and nothing is decoded that is not a calendar. A forwarded
+message is never entered: the outer mail's author is not a party of the invitation inside. What a part may be used for
+is its `Standing`; every calendar found is returned, so that each can end in one recorded outcome.
 """
 
-import binascii
 import re
-import string
-from bisect import bisect_left
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 
-from gateway.imip.contenttype import ContentType, decode_text, parse_content_type, parse_disposition
+from gateway.imip.contenttype import ContentType, decode_text, decode_transfer, parse_disposition
 from gateway.imip.headers import HeaderBlock, parse_headers
+from gateway.imip.leaves import Leaf, Note, Walk, WalkLimits
 
 
 class Standing(StrEnum):
@@ -49,14 +45,6 @@ class CalendarPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """Something that kept us from looking into a part, such as `tnef`, `encrypted`, `nested-message`."""
-
-    code: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
 class FoundCalendars:
     """All calendars of a mail in their order, what was not looked into, and whether the mail is signed."""
 
@@ -71,14 +59,10 @@ class FoundCalendars:
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """Caps of the MIME reader."""
+    """Caps of reading calendars out of a mail."""
 
     max_header_bytes: int = 262_144
-    max_part_header_bytes: int = 32_768
-    max_part_fields: int = 30
-    max_depth: int = 10
-    max_parts: int = 200
-    max_boundary_lines: int = 5000  # lines that begin like a boundary, in the whole mail
+    walk: WalkLimits = field(default_factory=WalkLimits)
     max_calendars: int = 10
     max_calendar_bytes: int = 524_288  # decoded, after inline attachments are taken out
     max_attachments: int = 500  # looked at for taking out, in one calendar
@@ -91,7 +75,6 @@ DEFAULT_LIMITS = ParseLimits()
 _CALENDAR = frozenset(("text/calendar",))
 _CALENDAR_FILE = frozenset(("application/ics", "application/calendar", "text/x-vcalendar", "application/x-vcalendar"))
 _UNTYPED = frozenset(("application/octet-stream", "text/plain", "application/x-unknown", "application/binary"))
-_SMIME = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime"))
 _TNEF = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
 _COMPONENTS = frozenset(("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY"))
 
@@ -100,7 +83,6 @@ _MAX_OUTLINE = 8000  # lines that open, close or name something; two thousand ev
 _FIRST = frozenset("BEMURbemur")
 _ATTACH = re.compile(rb"^ATTACH[;:](?>[^\n]*\n[ \t])*+[^\n]*\n", re.IGNORECASE | re.MULTILINE)
 _INLINE = re.compile(rb"BASE64|BINARY|:data:", re.IGNORECASE)
-_NOT_BASE64 = bytes(set(range(256)) - set(string.ascii_letters.encode() + string.digits.encode() + b"+/"))
 METHODS = frozenset(("PUBLISH", "REQUEST", "REPLY", "ADD", "CANCEL", "REFRESH", "COUNTER", "DECLINECOUNTER"))
 
 
@@ -109,10 +91,12 @@ def find_calendar_parts(
 ) -> FoundCalendars:
     """Find every calendar of a mail, decoded and judged. Never fails, whatever the octets are."""
     top = block if block is not None else parse_headers(data, max_bytes=limits.max_header_bytes)
-    walk = _Walk(data, limits)
-    walk.enter(top, len(data), ())
+    reading = _Reading(data, limits)
+    walk = Walk(data, limits.walk)
+    for leaf in walk.leaves(top, len(data)):
+        reading.take(leaf, walk.notes)
     signed = walk.signed or top.first("dkim-signature") is not None
-    candidates = walk.candidates
+    candidates = reading.candidates
     if any(sum(1 for _ in top.all(name)) > 1 for name in ("content-type", "content-transfer-encoding")):
         # a second one may have been put above a signed mail to make its body read as something else
         candidates = [_ignored(part, "The mail says twice how it is built") for part in candidates]
@@ -120,105 +104,33 @@ def find_calendar_parts(
 
 
 @dataclass(slots=True)
-class _Walk:
-    """One walk over a mail's parts, depth first, in order; gathers candidates and notes."""
+class _Reading:
+    """Takes the calendars out of a mail's leaves, as far as the caps let it."""
 
     data: bytes
     limits: ParseLimits
     candidates: list[CalendarPart] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    signed: bool = False
-    count: int = 0
     encoded: int = 0
-    dashed: list[int] | None = None  # where lines begin with two hyphens: found once, however deep the nesting
 
-    def enter(self, block: HeaderBlock, end: int, path: tuple[int, ...], *, digest: bool = False) -> None:
-        raw_type = block.first("content-type")
-        kind = ContentType("message/rfc822") if digest and raw_type is None else parse_content_type(raw_type)
-        where = ".".join(map(str, path or (1,)))
-        if kind.value == "multipart/encrypted":
-            self.notes.append(Note("encrypted", where))
-        elif kind.main == "multipart":
-            self._multipart(kind, block.body, end, path, where)
-        elif kind.main == "message":
-            self.notes.append(Note("nested-message", where))
-        elif kind.value in _SMIME:
-            signed = kind.get("smime-type").lower() == "signed-data"
-            self.signed = self.signed or signed
-            self.notes.append(Note("opaque-signed" if signed else "encrypted", where))
-        else:
-            self._leaf(kind, block, end, where)
-
-    def _multipart(self, kind: ContentType, start: int, end: int, path: tuple[int, ...], where: str) -> None:
-        if len(path) >= self.limits.max_depth:
-            self.notes.append(Note("too-deep", where))
-            return
-        signed = kind.value == "multipart/signed"
-        self.signed = self.signed or signed
-        for number, (begin, stop) in enumerate(self._spans(start, end, kind.get("boundary")), 1):
-            self.count += 1
-            if self.count > self.limits.max_parts:
-                self.notes.append(Note("too-many-parts", where))
-                return
-            limits = self.limits
-            inner = parse_headers(
-                self.data, begin, stop, max_bytes=limits.max_part_header_bytes, max_fields=limits.max_part_fields
-            )
-            self.enter(inner, stop, (*path, number), digest=kind.value == "multipart/digest")
-            if signed:
-                return  # the second part is the signature (RFC 1847 §2.1)
-
-    def _spans(self, start: int, end: int, boundary: str) -> Iterator[tuple[int, int]]:
-        """Yield begin and end of each part between boundary lines (RFC 2046 §5.1.1); the last may be missing."""
-        mark = boundary.rstrip().encode("utf-8", "surrogateescape")
-        opened: int | None = None
-        lines = self._dashed_lines() if mark else []
-        for index in range(bisect_left(lines, start), len(lines)):
-            line = lines[index]
-            if line >= end:
-                break
-            if not self.data.startswith(mark, line + 2, end):
-                continue
-            line_end = self.data.find(b"\n", line, end)
-            line_end = end if line_end < 0 else line_end
-            after = line + 2 + len(mark)
-            rest = self.data[after : min(line_end, after + 200)].strip()
-            if rest not in (b"", b"--"):
-                continue
-            if opened is not None:
-                yield opened, line - 1 - (self.data[line - 2 : line - 1] == b"\r")
-            if rest:
-                return
-            opened = min(line_end + 1, end)
-        if opened is not None and opened < end:
-            yield opened, end
-
-    def _dashed_lines(self) -> list[int]:
-        if self.dashed is None:
-            self.dashed = []
-            found = self.data.find(b"\n--")
-            while found >= 0 and len(self.dashed) < self.limits.max_boundary_lines:
-                self.dashed.append(found + 1)
-                found = self.data.find(b"\n--", found + 1)
-        return self.dashed
-
-    def _leaf(self, kind: ContentType, block: HeaderBlock, end: int, where: str) -> None:
+    def take(self, leaf: Leaf, notes: list[Note]) -> None:
+        """Read a leaf if it is a calendar; what keeps us from it is noted."""
+        kind, block, where = leaf.kind, leaf.block, leaf.path
         name = parse_disposition(block.first("content-disposition")).get("filename") or kind.get("name")
         if kind.value in _TNEF or name.lower() == "winmail.dat":
-            self.notes.append(Note("tnef", where))
+            notes.append(Note("tnef", where))
             return
         file = kind.value in _CALENDAR_FILE or (kind.value in _UNTYPED and name.lower().endswith((".ics", ".vcs")))
         if not file and kind.value not in _CALENDAR:
             return
         if len(self.candidates) >= self.limits.max_calendars:
-            self.notes.append(Note("too-many-calendars", where))
+            notes.append(Note("too-many-calendars", where))
             return
         seen = parse_disposition(block.first("content-disposition")).value
         part = CalendarPart(where, kind.value, Standing.ATTACHED if file else Standing.UNMARKED, name=name[:200])
         part = replace(
             part, method_parameter=kind.get("method").strip().upper()[:40] or None, shown=seen != "attachment"
         )
-        self.candidates.append(self._read(part, kind, block, end))
+        self.candidates.append(self._read(part, kind, block, leaf.end))
 
     def _read(self, part: CalendarPart, kind: ContentType, block: HeaderBlock, end: int) -> CalendarPart:
         limits = self.limits
@@ -226,7 +138,7 @@ class _Walk:
         too_large = _ignored(part, f"It is larger than {limits.max_calendar_bytes} bytes")
         if self.encoded > limits.max_encoded_bytes:
             return too_large
-        octets = _decoded(self.data[block.body : end], block.first("content-transfer-encoding"))
+        octets = decode_transfer(self.data[block.body : end], block.first("content-transfer-encoding"))
         if octets is None:
             return _ignored(part, "Its transfer encoding is not one of MIME's")
         repairs: tuple[str, ...] = ()
@@ -243,20 +155,6 @@ class _Walk:
 
 def _without_inline(attach: re.Match[bytes]) -> bytes:
     return b"" if _INLINE.search(attach[0], 0, 500) else attach[0]
-
-
-def _decoded(raw: bytes, encoding: str | None) -> bytes | None:
-    """Undo the content transfer encoding, forgiving what does not matter (RFC 2045 §6); None for an unknown one."""
-    match (encoding or "").partition(";")[0].strip().lower():
-        case "base64":
-            packed = raw.translate(None, _NOT_BASE64)
-            packed = packed[:-1] if len(packed) % 4 == 1 else packed
-            return binascii.a2b_base64(packed + b"=" * (-len(packed) % 4))
-        case "quoted-printable":
-            return binascii.a2b_qp(raw)
-        case "" | "7bit" | "8bit" | "binary":
-            return raw
-    return None
 
 
 def _described(part: CalendarPart) -> CalendarPart:
