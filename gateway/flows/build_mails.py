@@ -15,6 +15,7 @@ from gateway.flows.context import Context
 from gateway.flows.drafts import Draft, build, gather
 from gateway.flows.links import mint_link, rsvp_expiry, shown_facts
 from gateway.flows.owed import Owed
+from gateway.flows.own_program import was_mailed
 from gateway.imip.verp import build_bounce_address
 from gateway.itip.address import normal_address
 from gateway.itip.model import Method
@@ -80,6 +81,8 @@ def queue(unit: Unit, context: Context, task: Task, ready: tuple[Ready, ...]) ->
     if account is not None:
         for each in ready:
             if isinstance(each.draft.said, Owed):
+                if was_mailed(unit, account.id, each.draft.said, since=task.created_at):
+                    continue  # while we built it, their own program has sent it
                 _queue_itip(unit, context, task, account, each, each.draft.said)
             elif isinstance(each.draft.said, AlarmMail):
                 queue_way_out(unit, context, account, each.draft.said, each.draft.token)

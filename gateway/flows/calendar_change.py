@@ -51,7 +51,6 @@ class ChangeRequest:
     is_draft: bool | None = None
     hide_attendees: bool | None = None
     properties: Mapping[str, Any] | None = None
-    already_sent: frozenset[str] = frozenset()  # normal addresses that the person's own program wrote to
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +167,7 @@ def _decide(
     ):
         if holds:
             return (), Verdict(QUIET, rule, reason)
-    addressed, denied = judge_recipients(unit, context, account, item, change.messages, request.already_sent)
+    addressed, denied = judge_recipients(unit, context, account, item, change.messages)
     now = context.clock.now()
     outside = {normal_address(a.recipient) for a in addressed if not a.local}
     today = unit.sent.outside_today(account.id, f"{now:%Y-%m-%d}")

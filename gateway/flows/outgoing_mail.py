@@ -12,6 +12,7 @@ from gateway.errors import Refused
 from gateway.flows.calendar_change import ChangeRequest, change_object
 from gateway.flows.context import Context
 from gateway.flows.judging import Author
+from gateway.flows.own_program import read_said, remember_mailed
 from gateway.imip.headers import parse_facts, parse_headers
 from gateway.imip.mail import Mail, PartOutcome
 from gateway.imip.parse import CalendarPart, FoundCalendars
@@ -20,12 +21,9 @@ from gateway.itip.inbound import apply
 from gateway.itip.model import Verdict
 from gateway.itip.objects import read_object
 from gateway.itip.tree import Component, Prop, build_tree, parse_tree
-from gateway.itip.values import parse_utc
 from gateway.store.accounts import Account
 from gateway.store.journal import Entry
 from gateway.store.objects import StoredObject
-from gateway.store.sent import Sent, fingerprint
-from gateway.store.serials import lane
 from gateway.store.unit import Unit
 from policies.incoming import party_of
 from policies.sender_trust import Trust
@@ -70,10 +68,12 @@ def _keep(
 ) -> PartOutcome:
     subject = read_object(message)
     item = next(iter(unit.objects.by_uid(account.id, subject.uid)), None)
-    told = {normal_address(address) for address in mail.envelope.recipients}
-    _remember(unit, context, mail, account, part, message, told)
+    told = normal_addresses(mail.envelope.recipients)
+    own = normal_addresses(unit.accounts.addresses(account.id))
+    message_id = parse_facts(parse_headers(mail.data)).message_id
+    remember_mailed(unit, context, account.id, read_said(message, own, context.clock.now()), told, message_id)
     if part.method == "REPLY":
-        new = _answered(item, message, normal_addresses(unit.accounts.addresses(account.id)))
+        new = _answered(item, message, own, context.clock.now())
     else:
         new = _as_sent(item, message, context.clock.now())
     if new is None or (item is not None and build_tree(new) == item.ical):
@@ -100,59 +100,20 @@ def _as_sent(item: StoredObject | None, message: Component, now: datetime) -> Co
     return parse_tree(outcome.stored) if outcome.outcome is Verdict.APPLIED and outcome.stored else None
 
 
-def _answered(item: StoredObject | None, message: Component, own: frozenset[str]) -> Component | None:
-    """The attendee's own copy with the answer that their program sent; only the series' answer is taken over."""
-    if item is None:
+def _answered(item: StoredObject | None, message: Component, own: frozenset[str], now: datetime) -> Component | None:
+    """The attendee's own copy with the answer that their program sent, for the series or for an occurrence."""
+    if item is None or item.organizer is None:
         return None
-    said = read_object(message)
-    answer = next((party for address, party in said.everyone.items() if address in own), None)
-    if answer is None or said.master is None:
+    who = next((address for address in read_object(message).everyone if address in own), "")
+    outcome = apply(message, parse_tree(item.ical), sender_address=who, addresses=(item.organizer,), now=now)
+    if outcome.outcome is not Verdict.APPLIED or not outcome.stored:
         return None
 
     def answered(line: Prop) -> Prop:
-        mine = line.name == "ATTENDEE" and normal_address(line.value) in own
-        return line.with_param("PARTSTAT", answer.partstat).without_params("RSVP") if mine else line
+        return line.without_params("RSVP") if line.name == "ATTENDEE" and normal_address(line.value) in own else line
 
-    stored = parse_tree(item.ical)
-    items = (
-        each.map_props(answered) if isinstance(each, Component) and each.name in ("VEVENT", "VTODO") else each
-        for each in stored.items
-    )  # fmt: skip
-    return stored.with_items(items)
-
-
-def _remember(
-    unit: Unit, context: Context, mail: Mail, account: Account, part: CalendarPart, message: Component, told: set[str]
-) -> None:
-    """Note whom the program wrote to, and drop what we had queued of the same and not sent."""
-    now = context.clock.now()
-    subject = read_object(message)
-    stamp = next((text for each in subject.components if (text := each.value("DTSTAMP"))), "")
-    try:
-        dtstamp = parse_utc(stamp)
-    except Refused:
-        dtstamp = now
-    message_id = parse_facts(parse_headers(mail.data)).message_id
-    for address in told:
-        unit.sent.remember(
-            Sent(
-                account_id=account.id,
-                fingerprint=fingerprint(subject.uid, "", part.method, subject.sequence, address, stamp),
-                uid=subject.uid,
-                recurrence_id="",
-                recipient=address,
-                method=part.method,
-                sequence=subject.sequence,
-                dtstamp=dtstamp,
-                by="client",
-                sent_at=now,
-                message_id=message_id,
-            )
-        )
-        for recipient, queued in unit.outbox.unstarted(lane(account.id, subject.uid, address), now):
-            if queued.method == part.method and queued.sequence <= subject.sequence:
-                words = "the person's own program has sent it"
-                unit.outbox.settle(recipient.id, state="dropped", reply=words, finished_at=now)
+    stored = parse_tree(outcome.stored)
+    return stored.with_items(each.map_props(answered) if isinstance(each, Component) else each for each in stored.items)
 
 
 def _record(

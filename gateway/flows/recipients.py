@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.flows.context import Context
 from gateway.flows.owed import Owed
+from gateway.flows.own_program import MAILED, was_mailed
 from gateway.itip.address import normal_address
 from gateway.itip.model import ItipMessage, Method
 from gateway.store.accounts import Account
@@ -35,7 +36,6 @@ def judge_recipients(
     account: Account,
     item: StoredObject | None,
     messages: Iterable[ItipMessage],
-    already_sent: frozenset[str] = frozenset(),
 ) -> tuple[tuple[Addressed, ...], tuple[Addressed, ...]]:
     """Return who is mailed what, and who is not with the reason; the refusals are in the journal afterwards.
 
@@ -59,11 +59,9 @@ def judge_recipients(
                 suppressed=suppression.reason if suppression else None,
             )
             verdict = decide_recipient(facts, settings)
-            if normal in already_sent:
-                reason = "The person's own program has sent this message"
-                verdict = Verdict("sent-by-client", "recipient.sent-by-client", reason)
             first = not any(sent.method == Method.REQUEST for sent in unit.sent.thread(account.id, message.uid, normal))
-            judged = Addressed(Owed(message, recipient, first), verdict, local)
+            owed = Owed(message, recipient, first)
+            judged = Addressed(owed, MAILED if was_mailed(unit, account.id, owed) else verdict, local)
             if verdict.action == PERMIT:
                 permitted.append(judged)
             else:
@@ -88,6 +86,6 @@ def _record_refusal(
             method=judged.owed.message.method,
         )
     )
-    if judged.verdict.action != "sent-by-client" and item is not None and unit.objects.get(item.id) is not None:
+    if judged.verdict is not MAILED and item is not None and unit.objects.get(item.id) is not None:
         address, now = normal_address(judged.recipient), context.clock.now()
         unit.objects.set_schedule_status(item.id, address, "5.3", judged.verdict.reason, at=now)

@@ -58,7 +58,7 @@ def stored_object(
         created_at=old.created_at if old else now,
         updated_at=now,
         sequence=subject.sequence,
-        dtstamp=_dtstamp(first),
+        dtstamp=dtstamp_of(first),
         organizer=organizer.address if organizer else None,
         is_origin=organizer is None or organizer.address in {normal_address(address) for address in addresses},
         is_draft=old.is_draft if old else False,
@@ -124,7 +124,8 @@ def _window(subject: SchedulingObject) -> tuple[datetime | None, datetime | None
     return (min(starts) if starts else None), ends_at
 
 
-def _dtstamp(component: Component) -> datetime | None:
+def dtstamp_of(component: Component) -> datetime | None:
+    """Return a component's DTSTAMP where it has one that can be read."""
     stamp = component.value("DTSTAMP")
     try:
         return parse_utc(stamp) if stamp else None
