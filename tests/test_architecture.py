@@ -169,7 +169,7 @@ def test_every_module_says_what_it_is() -> None:
 
 def test_broad_excepts_only_at_the_edges() -> None:
     allowed = ("gateway.smtp", "gateway.milter", "gateway.http", "gateway.workers", "gateway.cli", "gateway.app")
-    carried = "gateway.store.engine"  # the writer thread carries whatever a transaction raised to the caller's await
+    carried = "gateway.store.sqlite"  # the writer thread carries whatever a transaction raised to the caller's await
     for name, path in ALL:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ExceptHandler):

@@ -92,6 +92,7 @@ class Accounts:
         self._by_address: dict[str, Account | None] = {}
         self._addresses: dict[str, tuple[str, ...]] = {}
         self._known: dict[tuple[str, str], bool] = {}
+        self._domains: tuple[Domain, ...] | None = None
 
     def _forget(self) -> None:
         """Something was written: ask again."""
@@ -101,6 +102,7 @@ class Accounts:
     # domains and keys
 
     def put_domain(self, domain: Domain) -> None:
+        self._domains = None
         upsert(self._connection, schema.domains, values(domain), keep=("created_at",))
 
     def domain(self, name: str) -> Domain | None:
@@ -108,7 +110,9 @@ class Accounts:
         return record(Domain, row)
 
     def domains(self) -> tuple[Domain, ...]:
-        return records(Domain, self._connection.execute(sa.select(schema.domains).order_by(schema.domains.c.name)))
+        if self._domains is None:
+            self._domains = records(Domain, self._connection.execute(_DOMAINS))
+        return self._domains
 
     def put_dkim_key(self, key: DkimKey) -> None:
         upsert(self._connection, schema.dkim_keys, values(key), keep=("created_at",))
@@ -149,7 +153,7 @@ class Accounts:
                 raise Refused("address-taken", f"The address {address} is taken")
 
     def get(self, account_id: str) -> Account | None:
-        return record(Account, self._one(schema.accounts.c.id == account_id))
+        return record(Account, self._connection.execute(_BY_ID, {"account_id": account_id}).first())
 
     def by_address(self, address: str) -> Account | None:
         """Find the account of a normal-form address: its own, then an alias, then without a +detail (RFC 5233)."""
@@ -159,18 +163,13 @@ class Accounts:
 
     def _find(self, address: str) -> Account | None:
         local, _, domain = address.rpartition("@")
-        wanted = list(dict.fromkeys((address, f"{local.partition('+')[0]}@{domain}")))
-        aliased = sa.select(schema.aliases.c.account_id).where(schema.aliases.c.address.in_(wanted))
-        query = sa.select(schema.accounts).where(
-            sa.or_(schema.accounts.c.address.in_(wanted), schema.accounts.c.id.in_(aliased))
-        )
-        found = records(Account, self._connection.execute(query))
+        wanted = {"address": address, "plain": f"{local.partition('+')[0]}@{domain}"}
+        found = records(Account, self._connection.execute(_BY_ADDRESS, wanted))
         if len(found) < 2:
             return found[0] if found else None
-        exact = self._one(
-            schema.accounts.c.address == address
-        )  # rare: the plain and the +detail address are two people
-        return record(Account, exact) or next(a for a in found if address in self.addresses(a.id))
+        # rare: the plain and the +detail address are two people
+        exact = (account for account in found if account.address == address)
+        return next(exact, None) or next(a for a in found if address in self.addresses(a.id))
 
     def all(self) -> tuple[Account, ...]:
         query = sa.select(schema.accounts).order_by(schema.accounts.c.address)
@@ -180,8 +179,7 @@ class Accounts:
         """Return every address of an account, its own first."""
         if account_id not in self._addresses:
             account = self.get(account_id)
-            query = sa.select(schema.aliases.c.address).where(schema.aliases.c.account_id == account_id)
-            aliases = self._connection.execute(query.order_by(schema.aliases.c.address)).scalars().all()
+            aliases = self._connection.execute(_ALIASES, {"account_id": account_id}).scalars().all()
             self._addresses[account_id] = (account.address, *aliases) if account else ()
         return self._addresses[account_id]
 
@@ -237,13 +235,32 @@ class Accounts:
 
     def knows(self, account_id: str, address: str) -> bool:
         if (account_id, address) not in self._known:
-            table = schema.correspondents
-            query = sa.select(table.c.address).where(table.c.account_id == account_id, table.c.address == address)
-            self._known[account_id, address] = self._connection.execute(query).first() is not None
+            pair = {"account_id": account_id, "address": address}
+            self._known[account_id, address] = self._connection.execute(_KNOWS, pair).first() is not None
         return self._known[account_id, address]
 
-    def _one(self, condition: sa.ColumnElement[bool]) -> Any:
-        return self._connection.execute(sa.select(schema.accounts).where(condition)).first()
+
+def _of(column: sa.Column[str], name: str) -> sa.ColumnElement[bool]:
+    return column == sa.bindparam(name)
+
+
+_DOMAINS = sa.select(schema.domains).order_by(schema.domains.c.name)
+_BY_ID = sa.select(schema.accounts).where(_of(schema.accounts.c.id, "account_id"))
+_WANTED: list[sa.BindParameter[str]] = [sa.bindparam("address"), sa.bindparam("plain")]
+_BY_ADDRESS = sa.select(schema.accounts).where(
+    sa.or_(
+        schema.accounts.c.address.in_(_WANTED),
+        schema.accounts.c.id.in_(sa.select(schema.aliases.c.account_id).where(schema.aliases.c.address.in_(_WANTED))),
+    )
+)
+_ALIASES = (
+    sa.select(schema.aliases.c.address)
+    .where(_of(schema.aliases.c.account_id, "account_id"))
+    .order_by(schema.aliases.c.address)
+)
+_KNOWS = sa.select(schema.correspondents.c.address).where(
+    _of(schema.correspondents.c.account_id, "account_id"), _of(schema.correspondents.c.address, "address")
+)
 
 
 def hash_password(password: str, *, salt: bytes | None = None) -> str:

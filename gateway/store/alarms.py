@@ -81,9 +81,7 @@ class Alarms:
 
     def concerns(self, object_id: str) -> bool:
         """Whether an object has planned alarms, or somebody's own settings that may hold some."""
-        planned = sa.select(schema.alarms.c.object_id).where(schema.alarms.c.object_id == object_id)
-        kept = sa.select(schema.overlays.c.object_id).where(schema.overlays.c.object_id == object_id)
-        return self._connection.execute(planned.union_all(kept).limit(1)).first() is not None
+        return bool(self._connection.execute(_CONCERNS, {"object_id": object_id}).scalar())
 
     def of_object(self, object_id: str, account_id: str) -> tuple[PlannedAlarm, ...]:
         """Return what is planned of an object for a user, the soonest first."""
@@ -189,3 +187,13 @@ class Alarms:
 
     def put_consent(self, consent: AlarmConsent) -> None:
         upsert(self._connection, schema.alarm_consents, values(consent))
+
+
+_CONCERNS = sa.select(
+    sa.or_(
+        *(
+            sa.exists().where(table.c.object_id == sa.bindparam("object_id"))
+            for table in (schema.alarms, schema.overlays)
+        )
+    )
+)

@@ -47,6 +47,10 @@ class Changes:
         self._connection = connection
         self._counts: dict[str, int] = {}  # all that one transaction does to an account is one count
 
+    def next_job(self) -> None:
+        """What follows in the same transaction is a change of its own."""
+        self._counts.clear()
+
     def state(self, account_id: str, kind: Kind) -> int:
         """Return the count at which anything of this kind last changed."""
         table = schema.changes.c
@@ -67,11 +71,12 @@ class Changes:
         upsert(self._connection, schema.changes, {**row, "created": count, "updated": count, "destroyed": None})
 
     def updated(self, account_id: str, kind: Kind, item_id: str) -> None:
-        self._mark(account_id, kind, item_id, updated=self._next(account_id))
+        count = self._next(account_id)
+        self._connection.execute(_UPDATED, {"of": account_id, "kind": kind.value, "item": item_id, "count": count})
 
     def destroyed(self, account_id: str, kind: Kind, item_id: str) -> None:
         count = self._next(account_id)
-        self._mark(account_id, kind, item_id, updated=count, destroyed=count)
+        self._connection.execute(_DESTROYED, {"of": account_id, "kind": kind.value, "item": item_id, "count": count})
 
     def since(self, account_id: str, kind: Kind, state: int, limit: int) -> Since:
         """Return what happened after `state`, oldest first, at most `limit` ids (RFC 8620 §5.2)."""
@@ -98,16 +103,20 @@ class Changes:
         """Count one more change; what a sharee sees (`owner/sharee`) is counted with the owner's changes."""
         owner = account_id.partition("/")[0]
         if owner not in self._counts:
-            counter = (
-                sa.update(schema.accounts)
-                .where(schema.accounts.c.id == owner)
-                .values(modseq=schema.accounts.c.modseq + 1)
-                .returning(schema.accounts.c.modseq)
-            )
-            self._counts[owner] = int(self._connection.execute(counter).scalar_one())
+            self._counts[owner] = int(self._connection.execute(_COUNT, {"owner": owner}).scalar_one())
         return self._counts[owner]
 
-    def _mark(self, account_id: str, kind: Kind, item_id: str, **marks: int) -> None:
-        table = schema.changes.c
-        same = (table.account_id == account_id, table.type == kind.value, table.id == item_id)
-        self._connection.execute(sa.update(schema.changes).where(*same).values(**marks))
+
+_COUNT = (
+    sa.update(schema.accounts)
+    .where(schema.accounts.c.id == sa.bindparam("owner"))
+    .values(modseq=schema.accounts.c.modseq + 1)
+    .returning(schema.accounts.c.modseq)
+)
+_MARK = sa.update(schema.changes).where(
+    schema.changes.c.account_id == sa.bindparam("of"),
+    schema.changes.c.type == sa.bindparam("kind"),
+    schema.changes.c.id == sa.bindparam("item"),
+)
+_UPDATED = _MARK.values(updated=sa.bindparam("count"))
+_DESTROYED = _MARK.values(updated=sa.bindparam("count"), destroyed=sa.bindparam("count"))

@@ -49,8 +49,7 @@ class HeldMails:
 
     def seen(self, fingerprint: str) -> SeenMail | None:
         """Return what was recorded of a mail that came before, or None."""
-        query = sa.select(schema.received).where(schema.received.c.fingerprint == fingerprint)
-        return record(SeenMail, self._connection.execute(query).first())
+        return record(SeenMail, self._connection.execute(_SEEN, {"fingerprint": fingerprint}).first())
 
     def remember(self, fingerprint: str, mail_id: str, disposition: Mapping[str, Any], at: datetime) -> None:
         """Record a mail, or what became of one that was put off; when it first came stays."""
@@ -90,3 +89,6 @@ class HeldMails:
         table = schema.held
         old = (table.c.state == "held", table.c.created_at < at)
         return self._connection.execute(sa.update(table).where(*old).values(state="rejected", decided_at=at)).rowcount
+
+
+_SEEN = sa.select(schema.received).where(schema.received.c.fingerprint == sa.bindparam("fingerprint"))

@@ -104,9 +104,9 @@ class Objects:
         self.set_places(item, places, new=True)
 
     def update(self, item: StoredObject) -> None:
-        self._by_uid.clear()
-        changed = {name: value for name, value in values(item).items() if name not in ("id", "created_at")}
-        self._connection.execute(sa.update(schema.objects).where(schema.objects.c.id == item.id).values(**changed))
+        self._remember(item)
+        changed = {name: value for name, value in values(item).items() if name in _CHANGING}
+        self._connection.execute(_UPDATE, {**changed, "object_id": item.id})
         for key in self._watchers(item):
             self._changes.updated(key, Kind.EVENT, item.id)
 
@@ -118,7 +118,8 @@ class Objects:
         self._connection.execute(sa.delete(schema.objects).where(schema.objects.c.id == item.id))
 
     def get(self, object_id: str) -> StoredObject | None:
-        return record(StoredObject, self._first(schema.objects.c.id == object_id))
+        query = _BY_ID_HELD if self._locks else _BY_ID
+        return record(StoredObject, self._connection.execute(query, {"object_id": object_id}).first())
 
     def get_many(self, object_ids: Iterable[str]) -> dict[str, StoredObject]:
         table = schema.objects
@@ -128,10 +129,8 @@ class Objects:
     def by_uid(self, account_id: str, uid: str) -> tuple[StoredObject, ...]:
         """Return what an account has of a UID: one object, or stand-alone instances (draft-ietf-jmap-calendars §4)."""
         if (account_id, uid) not in self._by_uid:
-            table = schema.objects
-            query = sa.select(table).where(table.c.account_id == account_id, table.c.uid == uid)
-            found = records(StoredObject, self._connection.execute(self._held(query.order_by(table.c.instance))))
-            self._by_uid[account_id, uid] = found
+            query, words = _BY_UID_HELD if self._locks else _BY_UID, {"account_id": account_id, "uid": uid}
+            self._by_uid[account_id, uid] = records(StoredObject, self._connection.execute(query, words))
         return self._by_uid[account_id, uid]
 
     def of_account(self, account_id: str) -> tuple[StoredObject, ...]:
@@ -245,9 +244,7 @@ class Objects:
 
     def _known(self, object_id: str) -> dict[tuple[str, str], AttendeeStatus]:
         if object_id not in self._statuses:
-            table = schema.attendees
-            query = sa.select(table).where(table.c.object_id == object_id)
-            rows = self._connection.execute(query.order_by(table.c.address, table.c.recurrence_id))
+            rows = self._connection.execute(_STATUSES, {"object_id": object_id})
             self._statuses[object_id] = {(s.address, s.recurrence_id): s for s in records(AttendeeStatus, rows)}
         return self._statuses[object_id]
 
@@ -277,22 +274,52 @@ class Objects:
 
     def _watchers(self, item: StoredObject) -> tuple[str, ...]:
         """Return the keys of the owner's changes and of everyone a calendar of it is shared with."""
-        shares = schema.calendar_shares.c
-        query = (
-            sa.select(shares.account_id)
-            .join(schema.object_calendars, schema.object_calendars.c.calendar_id == shares.calendar_id)
-            .where(schema.object_calendars.c.object_id == item.id)
-            .distinct()
-        )
-        others = self._connection.execute(query).scalars().all()
+        others = self._connection.execute(_SHARED_WITH, {"object_id": item.id}).scalars().all()
         return (item.account_id, *(log_key(item.account_id, other) for other in others if other != item.account_id))
 
-    def _first(self, condition: sa.ColumnElement[bool]) -> Any:
-        return self._connection.execute(self._held(sa.select(schema.objects).where(condition))).first()
+    def _remember(self, item: StoredObject) -> None:
+        """What was just written need not be read again."""
+        key = (item.account_id, item.uid)
+        known = self._by_uid.get(key, ())
+        if any(each.id == item.id and each.instance == item.instance for each in known):
+            self._by_uid[key] = tuple(item if each.id == item.id else each for each in known)
+        else:
+            self._by_uid.clear()
 
     def _held(self, query: sa.Select[Any]) -> sa.Select[Any]:
-        """In a write, hold what is read until its end: an object is read, worked on and written back as one text.
+        return _hold(query) if self._locks else query
 
-        Without it, of two answers that arrive at once one would be lost (`FOR NO KEY UPDATE` on PostgreSQL).
-        """
-        return query.with_for_update(key_share=True) if self._locks else query
+
+def _hold(query: sa.Select[Any]) -> sa.Select[Any]:
+    """In a write, hold what is read until its end: an object is read, worked on and written back as one text.
+
+    Without it, of two answers that arrive at once one would be lost (`FOR NO KEY UPDATE` on PostgreSQL).
+    """
+    return query.with_for_update(key_share=True)
+
+
+_OBJECT = schema.objects.c
+_BY_ID = sa.select(schema.objects).where(_OBJECT.id == sa.bindparam("object_id"))
+_BY_ID_HELD = _hold(_BY_ID)
+_BY_UID = (
+    sa.select(schema.objects)
+    .where(_OBJECT.account_id == sa.bindparam("account_id"), _OBJECT.uid == sa.bindparam("uid"))
+    .order_by(_OBJECT.instance)
+)
+_BY_UID_HELD = _hold(_BY_UID)
+_CHANGING = frozenset(StoredObject.__slots__) - {"id", "created_at"}
+_UPDATE = sa.update(schema.objects).where(_OBJECT.id == sa.bindparam("object_id"))
+_STATUSES = (
+    sa.select(schema.attendees)
+    .where(schema.attendees.c.object_id == sa.bindparam("object_id"))
+    .order_by(schema.attendees.c.address, schema.attendees.c.recurrence_id)
+)
+_SHARED_WITH = (
+    sa.select(schema.calendar_shares.c.account_id)
+    .join(
+        schema.object_calendars,
+        schema.object_calendars.c.calendar_id == schema.calendar_shares.c.calendar_id,
+    )
+    .where(schema.object_calendars.c.object_id == sa.bindparam("object_id"))
+    .distinct()
+)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows to records and back: a record is a frozen dataclass whose fields are the table's columns."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -12,23 +12,36 @@ from sqlalchemy.dialects import postgresql, sqlite
 R = TypeVar("R")
 
 
-def record(kind: type[R], row: "sa.Row[Any] | None") -> R | None:
+def record(kind: "Callable[..., R]", row: "sa.Row[Any] | None") -> R | None:
     """Make a record of a row, or None of none."""
-    if row is None:
-        return None
-    mapping = row._mapping
-    return kind(**{field.name: mapping[field.name] for field in fields(kind)})  # type: ignore[arg-type]  # dataclasses
+    return None if row is None else _maker(kind, row._fields)(row)
 
 
-def records(kind: type[R], rows: "Iterable[sa.Row[Any]]") -> tuple[R, ...]:
+def records(kind: "Callable[..., R]", rows: "Iterable[sa.Row[Any]]") -> tuple[R, ...]:
     """Make a record of each row."""
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # every kind is a dataclass
-    return tuple(kind(**{name: row._mapping[name] for name in names}) for row in rows)
+    found = tuple(rows)
+    return tuple(map(_maker(kind, found[0]._fields), found)) if found else ()
+
+
+@lru_cache(maxsize=256)
+def _maker(kind: "Callable[..., R]", columns: tuple[str, ...]) -> "Callable[[sa.Row[Any]], R]":
+    """What makes a record of a row with these columns."""
+    names = _names(kind)
+    if columns[: len(names)] == names:
+        return lambda row: kind(*row[: len(names)])
+    places = tuple((name, columns.index(name)) for name in names)
+    return lambda row: kind(**{name: row[place] for name, place in places})
+
+
+@lru_cache(maxsize=256)
+def _names(kind: "Callable[..., object]") -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))  # type: ignore[arg-type]  # every kind is a dataclass
 
 
 def values(item: object) -> dict[str, Any]:
     """Return a record's fields as column values."""
-    return {field.name: getattr(item, field.name) for field in fields(item)}  # type: ignore[arg-type]  # a dataclass
+    kind: Callable[..., object] = type(item)
+    return {name: getattr(item, name) for name in _names(kind)}
 
 
 def insert(connection: sa.Connection, table: sa.Table, item: object) -> None:

@@ -64,18 +64,12 @@ class SentMails:
 
     def by_message_id(self, account_id: str, message_id: str) -> Sent | None:
         """Return which message of an account carried a Message-ID: only its recipient knows that."""
-        table = schema.sent
-        bare = message_id.strip().strip("<>")
-        same = table.c.message_id.in_([bare, f"<{bare}>"])
-        query = sa.select(table).where(table.c.account_id == account_id, same)
-        return record(Sent, self._connection.execute(query).first())
+        words = {"account_id": account_id, **_either(message_id)}
+        return record(Sent, self._connection.execute(_BY_MESSAGE_ID, words).first())
 
     def is_ours(self, message_id: str) -> bool:
         """Whether the gateway itself sent a message with this Message-ID, for whomever."""
-        table = schema.sent
-        bare = message_id.strip().strip("<>")
-        same = (table.c.message_id.in_([bare, f"<{bare}>"]), table.c.by == "gateway")
-        return self._connection.execute(sa.select(table.c.uid).where(*same)).first() is not None
+        return self._connection.execute(_IS_OURS, _either(message_id)).first() is not None
 
     def last_dtstamp(self, account_id: str, uid: str) -> datetime | None:
         """Return the newest DTSTAMP sent about a UID to anyone."""
@@ -125,6 +119,17 @@ class SentMails:
         return self._connection.execute(
             sa.delete(schema.suppressions).where(schema.suppressions.c.address == address)
         ).rowcount
+
+
+def _either(message_id: str) -> dict[str, str]:
+    """A Message-ID as it may be written: bare, and in its brackets."""
+    bare = message_id.strip().strip("<>")
+    return {"bare": bare, "bracketed": f"<{bare}>"}
+
+
+_NAMED = schema.sent.c.message_id.in_([sa.bindparam("bare"), sa.bindparam("bracketed")])
+_BY_MESSAGE_ID = sa.select(schema.sent).where(schema.sent.c.account_id == sa.bindparam("account_id"), _NAMED)
+_IS_OURS = sa.select(schema.sent.c.uid).where(_NAMED, schema.sent.c.by == "gateway")
 
 
 def fingerprint(uid: str, recurrence_id: str, method: str, sequence: int, recipient: str, mark: str = "") -> str:

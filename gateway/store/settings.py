@@ -20,8 +20,7 @@ class RuntimeSettings:
     def all(self) -> dict[str, Any]:
         """Return every setting; within one transaction the database is asked once."""
         if self._all is None:
-            rows = self._connection.execute(sa.select(schema.runtime_settings))
-            self._all = {row.name: row.value for row in rows}
+            self._all = {row.name: row.value for row in self._connection.execute(_ALL)}
         return self._all
 
     def policy_overrides(self) -> dict[str, Any]:
@@ -30,7 +29,7 @@ class RuntimeSettings:
 
     def changes(self) -> dict[str, tuple[str, datetime]]:
         """Return by whom and when each was changed."""
-        rows = self._connection.execute(sa.select(schema.runtime_settings))
+        rows = self._connection.execute(_ALL)
         return {row.name: (row.changed_by, row.changed_at) for row in rows}
 
     def put(self, name: str, value: Any, *, by: str, at: datetime) -> None:
@@ -42,3 +41,6 @@ class RuntimeSettings:
         self._all = None
         table = schema.runtime_settings
         self._connection.execute(sa.delete(table).where(table.c.name == name))
+
+
+_ALL = sa.select(schema.runtime_settings)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The unit of work: one transaction with the repositories on it. Synchronous; lives inside `Store.read` or `write`."""
 
+import contextlib
+from collections.abc import Iterator
 from functools import cached_property
 
 import sqlalchemy as sa
@@ -28,6 +30,26 @@ class Unit:
     def __init__(self, connection: sa.Connection, *, locks: bool = False) -> None:
         self.connection = connection
         self._locks = locks  # whoever reads an object here is about to write it; SQLite has one writer anyway
+
+    def next_job(self) -> None:
+        """Another job goes on in the same transaction: what was read stays known, its changes are its own."""
+        self.changes.next_job()
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Do what follows whole or not at all; where it fails, nothing of it is remembered either."""
+        kept = False
+        try:
+            with self.connection.begin_nested():
+                yield
+            kept = True
+        finally:
+            if not kept:
+                self._forget()
+
+    def _forget(self) -> None:
+        for name in set(vars(self)) - {"connection", "_locks"}:
+            delattr(self, name)
 
     @cached_property
     def changes(self) -> Changes:

@@ -210,7 +210,7 @@ def _run_all(
 def attempt(unit: Unit, change: Callable[[], T]) -> T | SetError:
     """Do one change in a savepoint: it happens whole or not at all."""
     try:
-        with unit.connection.begin_nested():
+        with unit.savepoint():
             return change()
     except SetFailure as failure:
         return failure.error

@@ -2,7 +2,9 @@
 """The store's doors: durable when they return, nothing half done, trouble is temporary."""
 
 import asyncio
+import contextlib
 import sqlite3
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from gateway.errors import Deferred, Misconfigured, Refused
 from gateway.store import schema
 from gateway.store.accounts import Account, Domain
+from gateway.store.changes import Kind
 from gateway.store.columns import metadata
 from gateway.store.engine import Store, open_store
 from gateway.store.migrate import migrate
@@ -54,6 +57,56 @@ async def test_concurrent_writers_do_not_hurt_each_other(any_store: Store) -> No
     results = await asyncio.gather(*(any_store.write(add(n)) for n in range(100)), return_exceptions=True)
     assert sum(isinstance(result, Refused) for result in results) == 10
     assert len(await any_store.read(lambda unit: unit.accounts.domains())) == 90
+
+
+async def test_what_is_committed_together_is_counted_apart(any_store: Store) -> None:
+    """Whoever was told the state after the first write must be told of the second."""
+    account = Account("a1", "ann@example.org", "", None, None, None, {}, {}, False, False, NOW)
+    await any_store.write(lambda unit: unit.accounts.add(account))
+
+    def mark(unit: Unit) -> int:
+        unit.changes.created("a1", Kind.EVENT, "e")
+        return unit.changes.state("a1", Kind.EVENT)
+
+    states = await asyncio.gather(*(any_store.write(mark) for _ in range(20)))
+    assert len(set(states)) == 20
+
+
+async def test_what_a_savepoint_took_back_is_not_remembered(any_store: Store) -> None:
+    account = Account("a1", "ann@example.org", "", None, None, None, {}, {}, False, False, NOW)
+    await any_store.write(lambda unit: unit.accounts.add(account))
+
+    def fn(unit: Unit) -> tuple[str, ...]:
+        with contextlib.suppress(Refused), unit.savepoint():
+            unit.changes.created("a1", Kind.EVENT, "lost")
+            unit.accounts.put_domain(domain("lost.example"))
+            assert unit.accounts.domains()
+            raise Refused("stop", "half way")
+        unit.changes.created("a1", Kind.EVENT, "kept")
+        return tuple(each.name for each in unit.accounts.domains())
+
+    assert await any_store.write(fn) == ()
+    state = await any_store.read(lambda unit: unit.changes.state("a1", Kind.EVENT))
+    await any_store.write(lambda unit: unit.changes.created("a1", Kind.EVENT, "next"))
+    assert await any_store.read(lambda unit: unit.changes.state("a1", Kind.EVENT)) == state + 1
+
+
+async def test_a_read_sees_one_moment(store: Store) -> None:
+    """What somebody else commits while a read goes on is not seen by it."""
+    began, written = threading.Event(), threading.Event()
+
+    def twice(unit: Unit) -> tuple[int, int]:
+        before = len(unit.accounts.all())
+        began.set()
+        written.wait(10)
+        return before, len(unit.accounts.all())
+
+    reading = asyncio.ensure_future(store.read(twice))
+    await asyncio.to_thread(began.wait, 10)
+    account = Account("a1", "ann@example.org", "", None, None, None, {}, {}, False, False, NOW)
+    await store.write(lambda unit: unit.accounts.add(account))
+    written.set()
+    assert await reading == (0, 0)
 
 
 async def test_a_cancelled_caller_does_not_undo_the_write(store: Store) -> None:
