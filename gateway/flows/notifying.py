@@ -5,8 +5,10 @@ from gateway.flows.context import Context
 from gateway.itip.address import normal_address
 from gateway.itip.model import Outcome, Verdict
 from gateway.itip.tree import Component, Prop, build_tree, parse_tree
+from gateway.jscalendar.alone import only_part
 from gateway.jscalendar.convert import from_ical
 from gateway.jscalendar.patch import diff_objects
+from gateway.jscalendar.values import Json
 from gateway.store.accounts import Account
 from gateway.store.notifications import Notification
 from gateway.store.objects import StoredObject
@@ -27,25 +29,51 @@ def notify_change(
 ) -> None:
     """Add one notification; nothing where the event says the same as before and no proposal was made."""
     text = new.ical if new else outcome.stored
+    new = new or old
     old_tree, new_tree = (parse_tree(ical) if ical else None for ical in (old.ical if old else None, text))
     if old_tree is not None and new_tree is not None:
         old_tree, new_tree = _without_the_crowd(old_tree, new_tree)
-    before = from_ical(old_tree) if old_tree else None
-    after = from_ical(new_tree) if new_tree else before
+    before, after = _events(old, old_tree), _events(new, new_tree)
     proposal = outcome.proposal
     if proposal is not None:
-        after = from_ical(parse_tree(proposal.calendar))
-    patch = diff_objects(before, after) if before is not None and after is not None else None
+        proposed = from_ical(parse_tree(proposal.calendar))
+        after = dict.fromkeys(list(before)[:1], proposed)
+    comments = [answer.comment for answer in outcome.answers if answer.comment]
+    comment = (proposal.comment if proposal else None) or (comments[0] if comments else None)
+    for event_id, event in after.items():
+        _notify(unit, context, account, by_address, event_id, before.get(event_id), event, comment)
+
+
+def _events(item: StoredObject | None, calendar: Component | None) -> dict[str, Json]:
+    """Return the CalendarEvents that an object is shown as, by id; what is not stored has no id."""
+    if calendar is None:
+        return {}
+    if item is None or not item.alone:
+        return {item.id if item is not None else "": from_ical(calendar)}
+    keys = dict(zip(item.event_ids, item.alone, strict=True))
+    return {event_id: from_ical(only_part(calendar, key)) for event_id, key in keys.items()}
+
+
+def _notify(
+    unit: Unit,
+    context: Context,
+    account: Account,
+    by_address: str,
+    event_id: str,
+    before: Json | None,
+    after: Json,
+    comment: str | None,
+) -> None:
+    patch = diff_objects(before, after) if before is not None else None
     if before is not None and not patch:
         return
-    comments = [answer.comment for answer in outcome.answers if answer.comment]
     person = unit.accounts.by_address(normal_address(by_address))
     unit.notifications.add(
         Notification(
             id=context.ids.row("ntf"),
             account_id=account.id,
             type="updated" if before is not None else "created",
-            object_id=next((item.id for item in (new, old) if item is not None), ""),
+            object_id=event_id,
             changed_by={
                 "name": person.name if person else "",
                 "email": normal_address(by_address),
@@ -53,7 +81,7 @@ def notify_change(
                 "calendarAddress": f"mailto:{normal_address(by_address)}",
             },
             created_at=context.clock.now(),
-            comment=(proposal.comment if proposal else None) or (comments[0] if comments else None),
+            comment=comment,
             event=before if before is not None else after,
             event_patch=patch,
         )

@@ -13,6 +13,10 @@ from gateway.itip.spans import read_span
 from gateway.itip.timezones import used_tzids
 from gateway.itip.tree import Component, Prop, parse_tree
 from gateway.itip.values import parse_utc
+from gateway.jscalendar.alone import alone_parts
+from gateway.jscalendar.convert import events_from_ical
+from gateway.jscalendar.searched import searched_text
+from gateway.jscalendar.values import Json
 from gateway.store.accounts import Account
 from gateway.store.objects import StoredObject
 
@@ -47,6 +51,7 @@ def stored_object(
     now = context.clock.now()
     organizer = subject.organizer
     starts_at, ends_at = _window(subject)
+    shown = _shown_as(subject)
     return StoredObject(
         id=old.id if old else context.ids.row("evt"),
         account_id=account.id,
@@ -70,6 +75,9 @@ def stored_object(
         schedule_tag=(old.schedule_tag if old else 0) + 1,
         properties=old.properties if old else {},
         source=old.source if old else source,
+        alone=tuple(alone_parts(subject.calendar)),
+        privacy=_privacy(shown),
+        searched=searched_text(shown),
     )
 
 
@@ -107,6 +115,20 @@ def split_by_uid(calendar: Component) -> tuple[tuple[str, Component], ...]:
         used = [zones[tzid] for tzid in used_tzids(alone) if tzid in zones]
         found.append((uid, calendar.with_items([*frame, *used, *components])))
     return tuple(found)
+
+
+def _shown_as(subject: SchedulingObject) -> tuple[Json, ...]:
+    """The object as CalendarEvents; none where it is no event, or not to be read as one."""
+    try:
+        return events_from_ical(subject.calendar)
+    except Refused:
+        return ()
+
+
+def _privacy(events: tuple[Json, ...]) -> str:
+    """The strictest privacy that any of the events asks for."""
+    asked = {event.get("privacy", "public") for event in events}
+    return next((kind for kind in ("secret", "private") if kind in asked), "public")
 
 
 def _window(subject: SchedulingObject) -> tuple[datetime | None, datetime | None]:

@@ -89,6 +89,8 @@ class AttendeeSide:
         component, me, before = new.component(key), new.attendees(key).get(self.address), self._before(key)
         if component is None and key in self.delta.excluded_now:
             return self._taken_out(key, before, whole)
+        if component is None and new.master is None:
+            return self._dropped(key, before)
         if me is None or not (new.series.exists(key) if component is None else not is_cancelled(component)):
             return None
         newer = new.sequence_of(key) > new.sequence_of(MASTER)  # an answer to the older series does not reach it
@@ -118,6 +120,16 @@ class AttendeeSide:
         if self._is_over(key):
             return None
         return Answer(key, Partstat.DECLINED, old, before.prop, "The attendee removed this occurrence")
+
+    def _dropped(self, key: InstanceKey, before: Party | None) -> Answer | None:
+        """An occurrence that was here without its series was deleted, while others of that series stay."""
+        old = self.delta.old
+        component = None if old is None else old.component(key)
+        if old is None or component is None or before is None or is_cancelled(component) or self._is_over(key):
+            return None
+        if not self._declines(before):
+            return None
+        return Answer(key, Partstat.DECLINED, old, before.prop, "The attendee deleted the event")
 
     def _is_over(self, key: InstanceKey) -> bool:
         over = self.delta.is_past(key, self.now) and not self.settings.send_past_events

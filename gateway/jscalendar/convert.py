@@ -89,24 +89,24 @@ def _calendar_members(calendar: Component) -> Json:
 
 
 def _events_of(components: list[Component], zones: Zones) -> Iterator[Json]:
-    masters = [component for component in components if _instance_moment(component) is None]
-    instances = [component for component in components if _instance_moment(component) is not None]
+    masters = [component for component in components if instance_moment(component) is None]
+    instances = [component for component in components if instance_moment(component) is not None]
     if masters:
         yield _read_series(masters[0], instances, zones)
         return
-    yield from (_read_alone(component, zones) for component in instances)
+    yield from (read_alone(component, zones) for component in instances)
 
 
-def _instance_moment(component: Component) -> Moment | None:
+def instance_moment(component: Component) -> Moment | None:
     """Return which instance a component is about; None for the series, and where that cannot be read."""
     prop = component.first("RECURRENCE-ID")
     return parse_wall(prop) if prop is not None else None
 
 
-def _read_alone(component: Component, zones: Zones) -> Json:
+def read_alone(component: Component, zones: Zones) -> Json:
     """An instance somebody was invited to without the series is an event with a recurrenceId (JMAP Calendars §5)."""
     event = read_event(component, zones)
-    moment = _instance_moment(component)
+    moment = instance_moment(component)
     if moment is None:
         return event
     form = form_of(event, zones, component)
@@ -180,7 +180,7 @@ def _written_events(event: JsonMap, old: tuple[Component, ...], zones: Zones) ->
     if event.get("recurrenceId") is not None:
         yield from _written_alone(event, old, zones)
         return
-    old_master = next((component for component in old if _instance_moment(component) is None), None)
+    old_master = next((component for component in old if instance_moment(component) is None), None)
     series = series_part(event)
     before = _read_series(old_master, (), zones) if old_master is not None else {}
     master = write_event(old_master or Component("VEVENT"), series, zones)
@@ -214,7 +214,7 @@ def _known_instances(
 def _written_alone(event: JsonMap, old: tuple[Component, ...], zones: Zones) -> Iterator[Component]:
     wall = parse_local(event["recurrenceId"])
     form = form_of({**event, "timeZone": event.get("recurrenceIdTimeZone")}, zones)
-    mine = next((part for part in old if _read_alone(part, zones).get("recurrenceId") == event["recurrenceId"]), None)
+    mine = next((part for part in old if read_alone(part, zones).get("recurrenceId") == event["recurrenceId"]), None)
     component = write_event(mine or Component("VEVENT"), series_part(event), zones)
     if mine is None and wall is not None:
         component = component.with_prop(moment_prop("RECURRENCE-ID", form.moment(wall)))

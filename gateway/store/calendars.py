@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from gateway.store import schema
 from gateway.store.changes import Changes, Kind, log_key
+from gateway.store.objects import event_ids
 from gateway.store.rows import record, records, upsert, values
 
 
@@ -104,8 +105,8 @@ class Calendars:
             self._changes.updated(key, Kind.CALENDAR, calendar.id)
             return
         self._changes.created(key, Kind.CALENDAR, calendar.id)
-        for object_id in self._objects_in(calendar.id):
-            self._changes.created(key, Kind.EVENT, object_id)
+        for event_id in self._events_in(calendar.id):
+            self._changes.created(key, Kind.EVENT, event_id)
 
     def remove_share(self, calendar: Calendar, account_id: str) -> None:
         """Share no longer; what the account does not see elsewhere is gone for it."""
@@ -116,20 +117,21 @@ class Calendars:
         key = log_key(calendar.account_id, account_id)
         self._changes.destroyed(key, Kind.CALENDAR, calendar.id)
         others = [shared.id for shared, _ in self.shared_with(account_id)]
-        still = {object_id for other in others for object_id in self._objects_in(other)}
-        for object_id in self._objects_in(calendar.id):
-            if object_id not in still:
-                self._changes.destroyed(key, Kind.EVENT, object_id)
+        still = {event_id for other in others for event_id in self._events_in(other)}
+        for event_id in self._events_in(calendar.id):
+            if event_id not in still:
+                self._changes.destroyed(key, Kind.EVENT, event_id)
 
     def _watchers(self, calendar: Calendar) -> tuple[str, ...]:
         """Return the keys of the owner's changes and of everyone it is shared with."""
         viewers = (calendar.account_id, *(share.account_id for share in self.shares(calendar.id)))
         return tuple(log_key(calendar.account_id, viewer) for viewer in viewers)
 
-    def _objects_in(self, calendar_id: str) -> tuple[str, ...]:
-        table = schema.object_calendars.c
-        query = sa.select(table.object_id).where(table.calendar_id == calendar_id).order_by(table.object_id)
-        return tuple(self._connection.execute(query).scalars())
+    def _events_in(self, calendar_id: str) -> tuple[str, ...]:
+        table, place = schema.objects.c, schema.object_calendars.c
+        query = sa.select(table.id, table.alone).join_from(schema.objects, schema.object_calendars)
+        rows = self._connection.execute(query.where(place.calendar_id == calendar_id).order_by(table.id))
+        return tuple(event_id for object_id, alone in rows for event_id in event_ids(object_id, alone))
 
     def _first(self, condition: sa.ColumnElement[bool]) -> Any:
         return self._connection.execute(sa.select(schema.calendars).where(condition)).first()

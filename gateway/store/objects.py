@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scheduling objects, what each user keeps about them, and what is known of each guest."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,6 +40,19 @@ class StoredObject:
     schedule_tag: int = 0
     properties: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
+    alone: Sequence[str] = ()  # keys of occurrences that are here without their series
+    privacy: str | None = None
+    searched: str | None = None
+
+    @property
+    def event_ids(self) -> tuple[str, ...]:
+        """The ids of its CalendarEvents: its own, or one for each occurrence that is here without its series."""
+        return event_ids(self.id, self.alone)
+
+
+def event_ids(object_id: str, alone: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids of an object's CalendarEvents (JMAP Calendars §5.1)."""
+    return tuple(f"{object_id}-{key}" for key in alone) or (object_id,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +117,18 @@ class Objects:
         self.set_places(item, places, new=True)
 
     def update(self, item: StoredObject) -> None:
+        before = self._event_ids(item)
         self._remember(item)
         changed = {name: value for name, value in values(item).items() if name in _CHANGING}
         self._connection.execute(_UPDATE, {**changed, "object_id": item.id})
         for key in self._watchers(item):
-            self._changes.updated(key, Kind.EVENT, item.id)
+            self._count(key, before, item.event_ids)
 
     def remove(self, item: StoredObject) -> None:
         self._by_uid.clear()
         self._statuses.pop(item.id, None)
         for key in self._watchers(item):
-            self._changes.destroyed(key, Kind.EVENT, item.id)
+            self._count(key, item.event_ids, ())
         self._connection.execute(sa.delete(schema.objects).where(schema.objects.c.id == item.id))
 
     def get(self, object_id: str) -> StoredObject | None:
@@ -172,16 +186,13 @@ class Objects:
         for calendar_id, href in places:
             self._connection.execute(sa.insert(table).values(object_id=item.id, calendar_id=calendar_id, href=href))
         first = next(iter(self.places(item.id)), None)
+        where = {"parent": first.calendar_id, "name": first.href} if first else {}
         after = self._watchers(item)
         for key in after:
-            if key in before:
-                self._changes.updated(key, Kind.EVENT, item.id)
-            else:
-                where = {"parent": first.calendar_id, "name": first.href} if first else {}
-                self._changes.created(key, Kind.EVENT, item.id, **where)
+            self._count(key, item.event_ids if key in before else (), item.event_ids, **where)
         for key in before:
             if key not in after:  # moved out of what was shared with them
-                self._changes.destroyed(key, Kind.EVENT, item.id)
+                self._count(key, item.event_ids, ())
 
     def places(self, object_id: str) -> tuple[Place, ...]:
         table = schema.object_calendars
@@ -226,7 +237,7 @@ class Objects:
     def put_overlay(self, item: StoredObject, account_id: str, data: Mapping[str, Any], *, at: datetime) -> None:
         row = {"object_id": item.id, "account_id": account_id, "data": dict(data), "updated_at": at}
         upsert(self._connection, schema.overlays, row)
-        self._changes.updated(log_key(item.account_id, account_id), Kind.EVENT, item.id)
+        self._count(log_key(item.account_id, account_id), item.event_ids, item.event_ids)
 
     # guests
 
@@ -286,6 +297,25 @@ class Objects:
         else:
             self._by_uid.clear()
 
+    def _event_ids(self, item: StoredObject) -> tuple[str, ...]:
+        """The ids of an object's events as they stand before it is written."""
+        known = self._by_uid.get((item.account_id, item.uid), ())
+        alone = next((each.alone for each in known if each.id == item.id), None)
+        if alone is None:
+            alone = self._connection.execute(_ALONE, {"object_id": item.id}).scalar() or ()
+        return event_ids(item.id, alone)
+
+    def _count(self, key: str, before: Sequence[str], after: Sequence[str], **where: str) -> None:
+        """Count what became of an object's events for one who sees them."""
+        for event_id in before:
+            if event_id not in after:
+                self._changes.destroyed(key, Kind.EVENT, event_id)
+        for event_id in after:
+            if event_id in before:
+                self._changes.updated(key, Kind.EVENT, event_id)
+            else:
+                self._changes.created(key, Kind.EVENT, event_id, **where)
+
     def _held(self, query: sa.Select[Any]) -> sa.Select[Any]:
         return _hold(query) if self._locks else query
 
@@ -309,6 +339,7 @@ _BY_UID = (
 _BY_UID_HELD = _hold(_BY_UID)
 _CHANGING = frozenset(StoredObject.__slots__) - {"id", "created_at"}
 _UPDATE = sa.update(schema.objects).where(_OBJECT.id == sa.bindparam("object_id"))
+_ALONE = sa.select(_OBJECT.alone).where(_OBJECT.id == sa.bindparam("object_id"))
 _STATUSES = (
     sa.select(schema.attendees)
     .where(schema.attendees.c.object_id == sa.bindparam("object_id"))

@@ -27,17 +27,22 @@ class Outline:
     ends_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    alone: Sequence[str]
+    privacy: str | None
+    hide_attendees: bool
+    searched: str | None  # only where the narrowing asks for it
 
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """What every result must have. `words` are plain texts that must all stand somewhere in the calendar text."""
+    """What every result must have. `words` (in lower case) must all stand somewhere in the searched text."""
 
     calendar_ids: tuple[str, ...]
     after_at: datetime | None = None
     before_at: datetime | None = None
     uid: str | None = None
     words: tuple[str, ...] = ()
+    with_text: bool = False
 
 
 class Outlines:
@@ -51,7 +56,9 @@ class Outlines:
         table = schema.objects.c
         place = schema.object_calendars.c
         inside = sa.exists().where(place.object_id == table.id, place.calendar_id.in_(narrowing.calendar_ids))
-        query = sa.select(*(schema.objects.c[name] for name in Outline.__slots__))
+        names = [name for name in Outline.__slots__ if name != "searched"]
+        text = table.searched if narrowing.with_text else sa.null().label("searched")
+        query = sa.select(*(schema.objects.c[name] for name in names), text)
         query = query.where(table.account_id == account_id, table.kind == "VEVENT", inside)
         if narrowing.after_at is not None:
             query = query.where(sa.or_(table.ends_at.is_(None), table.ends_at >= narrowing.after_at))
@@ -60,9 +67,14 @@ class Outlines:
         if narrowing.uid is not None:
             query = query.where(table.uid == narrowing.uid)
         for word in narrowing.words:
-            unfolded = sa.func.replace(table.ical, "\r\n ", "")  # a fold may stand inside a word
-            query = query.where(unfolded.ilike(f"%{word.translate(_LIKE)}%", escape="\\"))
+            holds = table.searched.like(f"%{word.translate(_LIKE)}%", escape="\\")
+            query = query.where(sa.or_(table.searched.is_(None), holds))
         return records(Outline, self._connection.execute(query.order_by(table.starts_at, table.uid, table.id)))
+
+    def kept_by(self, account_id: str) -> frozenset[str]:
+        """Return the objects of which an account keeps something for itself."""
+        query = sa.select(schema.overlays.c.object_id).where(schema.overlays.c.account_id == account_id)
+        return frozenset(self._connection.execute(query).scalars())
 
     def calendars_of(self, object_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return in which calendars objects are."""

@@ -143,6 +143,9 @@ objects = Table(  # one scheduling object = one UID = master + overrides
     column("schedule_tag", Integer),
     column("etag", String(64)),
     column("properties", sa.JSON),  # shared JMAP-only properties that iCalendar cannot say
+    column("alone", sa.JSON),  # keys of the occurrences that are here without their series; each is a CalendarEvent
+    column("privacy", String(16), nullable=True),  # public | private | secret; NULL = the text must be read
+    column("searched", Text, nullable=True),  # what text filters look at: see gateway.jscalendar.searched
     column("source", String(16)),  # jmap | caldav | mail | import | submission
     column("created_at", Instant),
     column("updated_at", Instant),

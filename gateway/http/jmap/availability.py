@@ -13,12 +13,13 @@ from zoneinfo import ZoneInfo
 
 from gateway.errors import Refused
 from gateway.http.jmap.errors import MethodError
-from gateway.http.jmap.event_view import EventRecord, show_event, show_occurrence, stored_event
+from gateway.http.jmap.event_view import EventRecord, show_event, show_occurrence
 from gateway.http.jmap.view import View
 from gateway.itip.address import normal_address, normal_addresses
 from gateway.itip.recurrence import Budget
 from gateway.itip.timezones import Zones
 from gateway.itip.tree import parse_tree
+from gateway.jscalendar.alone import only_part
 from gateway.jscalendar.event import read_event
 from gateway.jscalendar.occurrences import read_occurrences
 from gateway.jscalendar.values import JsonMap
@@ -61,11 +62,13 @@ def read_busy_periods(
         modes = {counted[calendar_id] for calendar_id in places.get(outline.id, ()) if calendar_id in counted}
         if item is None or item.is_draft or not modes:
             continue
-        record = EventRecord(item, places[outline.id], unit.objects.overlay(item.id, view.account.id), ())
+        overlay = unit.objects.overlay(item.id, view.account.id)
         try:
-            found += _periods(
-                record, view, window, floating, person, budget, attending_only="all" not in modes, details=details
-            )
+            for alone in item.alone or (None,):
+                record = EventRecord(item, places[outline.id], overlay, (), alone)
+                found += _periods(
+                    record, view, window, floating, person, budget, attending_only="all" not in modes, details=details
+                )
         except Refused as error:
             raise MethodError("tooLarge", error.public) from None
         if len(found) > most:
@@ -119,11 +122,10 @@ def _periods(
     attending_only: bool,
     details: bool,
 ) -> Iterator[BusyPeriod]:
-    item = record.item
-    event = stored_event(item)
-    if event.get("privacy") == "secret" and not view.is_own:
+    if record.event.get("privacy") == "secret" and not view.is_own:
         return
-    tree = parse_tree(item.ical)
+    tree = parse_tree(record.item.ical)
+    tree = tree if record.alone is None else only_part(tree, record.alone)
     zones = Zones(tree)
     for each in read_occurrences(tree, *window, floating, budget):
         told = read_event(each.component, zones)
@@ -156,7 +158,7 @@ def _status(event: JsonMap, person: frozenset[str], *, attending_only: bool) -> 
 
 def _details(record: EventRecord, view: View, key: str) -> JsonMap | None:
     if not view.is_own:
-        private = stored_event(record.item).get("privacy", "public") != "public"
+        private = record.event.get("privacy", "public") != "public"
         if private or not view.may_any("mayReadItems", record.calendar_ids):
             return None
     return show_occurrence(record, view, key) if key else show_event(record, view)

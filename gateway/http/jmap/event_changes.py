@@ -7,47 +7,30 @@ everything it owes. The three never touch the database by themselves where a cha
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.flows.alarm_plans import plan_for
 from gateway.flows.calendar_change import ChangeRequest, ChangeResult, change_object
 from gateway.flows.context import Context
 from gateway.flows.shared_edits import notify_edit
-from gateway.http.jmap.errors import SetFailure, invalid_properties
+from gateway.http.jmap.errors import SetFailure
 from gateway.http.jmap.event_rights import STAMPS, changed_members, require_rights
-from gateway.http.jmap.event_view import TOLD, EventRecord, load_records, show_event, stored_event
+from gateway.http.jmap.event_view import EventRecord, load_records, show_event, stored_events
+from gateway.http.jmap.event_wanted import ACCOUNT_MEMBERS, Wanted, read_wanted, without_told
 from gateway.http.jmap.organizing import refuse_unreachable, with_organizer
-from gateway.http.jmap.session import MAX_CALENDARS_PER_EVENT
-from gateway.http.jmap.utc_times import with_utc_times
 from gateway.http.jmap.view import View
 from gateway.itip.address import normal_address, normal_addresses
 from gateway.itip.tree import Component, parse_tree
+from gateway.jscalendar.alone import alone_key, without_part
 from gateway.jscalendar.convert import to_ical
-from gateway.jscalendar.parse import parse_event
 from gateway.jscalendar.patch import same_json
 from gateway.jscalendar.personal import PERSONAL
 from gateway.jscalendar.values import Json, JsonMap, parse_utc, utc_text
 from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
 
-#: Members of the account, not of the event.
-ACCOUNT_MEMBERS = frozenset({"id", "baseEventId", "calendarIds", "isDraft", "isOrigin", "useDefaultAlerts"})
-_NEVER_OVERRIDDEN = frozenset(
-    {*ACCOUNT_MEMBERS, "utcStart", "utcEnd", "mayInviteSelf", "mayInviteOthers", "hideAttendees"}
-) - {"useDefaultAlerts"}
 _NO_NAME = re.compile(r"[^A-Za-z0-9._@-]")
 _SERVER_SET = ("id", "baseEventId", "isOrigin")
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An event as a client wants it to be: the shared Event, and what the account keeps beside it."""
-
-    event: Json
-    calendar_ids: tuple[str, ...]
-    is_draft: bool
-    personal: Json  # for a sharee: their own members; for the owner only what iCalendar does not hold
 
 
 def create_event(unit: Unit, context: Context, view: View, item: Json, *, send: bool) -> tuple[str, Json, ChangeResult]:
@@ -60,7 +43,7 @@ def create_event(unit: Unit, context: Context, view: View, item: Json, *, send: 
     wrong = [name for name in (*_SERVER_SET, "method") if name in given]
     if wrong:
         raise SetFailure("invalidProperties", "Only the server sets these", *wrong)
-    wanted = _read_wanted(unit, context, view, given, None)
+    wanted = read_wanted(view, given, None)
     require_rights(view, wanted.calendar_ids, None, {**wanted.event, **wanted.personal})
     now = context.clock.now()
     event = {**wanted.event}
@@ -68,13 +51,14 @@ def create_event(unit: Unit, context: Context, view: View, item: Json, *, send: 
     event["created"] = _not_later(event.get("created"), now)
     event = with_organizer(event, unit.accounts.identities(view.account.id))
     event["updated"] = utc_text(now) if _is_origin(unit, view, event) else event.get("updated", utc_text(now))
-    _refuse_taken(unit, view, event)
+    known = _siblings(unit, view, event, wanted)
     if send and not wanted.is_draft:
         refuse_unreachable(event)
     request = ChangeRequest(
         account=view.account,
-        ical=to_ical(event),
-        places=_places(unit, wanted.calendar_ids, event["uid"], ()),
+        ical=to_ical(event) if known is None else _written(event, known),
+        item=known,
+        places=_places(unit, wanted.calendar_ids, event["uid"], ()) if known is None else None,
         send=send,
         actor=view.caller.address,
         is_draft=wanted.is_draft,
@@ -82,12 +66,12 @@ def create_event(unit: Unit, context: Context, view: View, item: Json, *, send: 
     )
     result = change_object(unit, context, request)
     stored = _stored(result)
+    event_id = next(i for i in stored.event_ids if known is None or i not in known.event_ids)
     if wanted.personal:
         _put_overlay(unit, context, view, stored, wanted.personal)
-    notify_edit(
-        unit, context, view.account, view.caller, stored.id, None, stored_event(stored), is_draft=wanted.is_draft
-    )
-    return stored.id, _differences(_shown(unit, view, stored.id), given), result
+    told = stored_events(stored)[event_id]
+    notify_edit(unit, context, view.account, view.caller, event_id, None, told, is_draft=wanted.is_draft)
+    return event_id, _differences(_shown(unit, view, event_id), given), result
 
 
 def update_event(
@@ -101,13 +85,13 @@ def update_event(
     before = show_event(record, view, whole=True)
     given = _with_hidden(before, show_event(record, view), after)
     _refuse_server_set(before, given)
-    wanted = _read_wanted(unit, context, view, given, record)
+    wanted = read_wanted(view, given, record)
     shown_before = _shared_part(before, view)
     shown_after = {**wanted.event, **_personal_part(wanted.personal)}
     moved = frozenset(wanted.calendar_ids) ^ frozenset(record.calendar_ids)
     _refuse_move(view, moved)
     require_rights(view, record.calendar_ids, shown_before, shown_after)
-    changed = changed_members(stored_event(record.item), wanted.event) - STAMPS
+    changed = changed_members(record.event, wanted.event) - STAMPS
     shared = changed - PERSONAL if view.is_own else changed
     event = _stamped(unit, context, view, record, wanted.event, shared=bool(shared), before=before)
     if shared and {"participants", "organizerCalendarAddress"} & shared:
@@ -118,19 +102,39 @@ def update_event(
             refuse_unreachable(event)
         result = _change(unit, context, view, record, event, wanted, send=send)
         notify_edit(
-            unit, context, view.account, view.caller, record.item.id, stored_event(record.item),
-            stored_event(_stored(result)), is_draft=wanted.is_draft,
+            unit, context, view.account, view.caller, record.id, record.event,
+            stored_events(_stored(result)).get(record.id, record.event), is_draft=wanted.is_draft,
         )  # fmt: skip
     if not same_json(dict(record.overlay), wanted.personal):
         _put_overlay(unit, context, view, record.item if result is None else _stored(result), wanted.personal)
-    return _differences(_shown(unit, view, record.item.id), given) or None, result
+    return _differences(_shown(unit, view, record.id), given) or None, result
 
 
 def destroy_object(unit: Unit, context: Context, view: View, item: StoredObject, *, send: bool) -> ChangeResult:
-    """Delete an object with everything that this owes."""
-    request = ChangeRequest(account=view.account, ical=None, item=item, send=send, actor=view.caller.address)
+    """Delete an object, all its events, with everything that this owes."""
+    return _removed(unit, context, view, item, None, stored_events(item), send=send)
+
+
+def destroy_event(unit: Unit, context: Context, view: View, record: EventRecord, *, send: bool) -> ChangeResult:
+    """Delete one event; occurrences without their series that share its object stay."""
+    left = None if record.alone is None else without_part(parse_tree(record.item.ical), record.alone)
+    return _removed(unit, context, view, record.item, left, {record.id: record.event}, send=send)
+
+
+def _removed(
+    unit: Unit,
+    context: Context,
+    view: View,
+    item: StoredObject,
+    left: Component | None,
+    gone: dict[str, Json],
+    *,
+    send: bool,
+) -> ChangeResult:
+    request = ChangeRequest(account=view.account, ical=left, item=item, send=send, actor=view.caller.address)
     result = change_object(unit, context, request)
-    notify_edit(unit, context, view.account, view.caller, item.id, stored_event(item), None, is_draft=item.is_draft)
+    for event_id, event in gone.items():
+        notify_edit(unit, context, view.account, view.caller, event_id, event, None, is_draft=item.is_draft)
     return result
 
 
@@ -167,116 +171,14 @@ def _stored(result: ChangeResult) -> StoredObject:
     return result.item
 
 
-def _shown(unit: Unit, view: View, object_id: str) -> Json:
-    record = load_records(unit, view, [object_id]).get(object_id)
+def _shown(unit: Unit, view: View, event_id: str) -> Json:
+    record = load_records(unit, view, [event_id]).get(event_id)
     return {} if record is None else show_event(record, view)
 
 
 def _differences(shown: JsonMap, given: JsonMap) -> Json:
     """Return the members that the client does not know from what it sent itself."""
     return {name: member for name, member in shown.items() if not same_json(given.get(name), member)}
-
-
-def _read_wanted(unit: Unit, context: Context, view: View, given: Json, record: EventRecord | None) -> Wanted:
-    """Read a whole event as a client wants it.
-
-    Raises:
-        SetFailure: `invalidProperties`, every fault by name.
-    """
-    calendar_ids = _read_calendars(unit, view, given.get("calendarIds"))
-    calendars = [view.calendars[calendar_id] for calendar_id in calendar_ids if calendar_id in view.calendars]
-    given = with_utc_times(given, [calendar.time_zone or view.account.time_zone for calendar in calendars])
-    default_alerts = given.get("useDefaultAlerts")
-    if default_alerts is not None and not isinstance(default_alerts, bool):
-        raise SetFailure("invalidProperties", "useDefaultAlerts must be true or false", "useDefaultAlerts")
-    is_draft = _read_draft(given.get("isDraft"), record)
-    _refuse_in_overrides(given.get("recurrenceOverrides"))
-    parsed = parse_event(_without_told({n: m for n, m in given.items() if n not in ACCOUNT_MEMBERS}))
-    if parsed.faults:
-        raise invalid_properties(parsed.faults)
-    personal: Json = {"useDefaultAlerts": True} if default_alerts else {}
-    if view.is_own:
-        return Wanted(parsed.event, calendar_ids, is_draft, {**_kept_overlay(record), **personal})
-    shared, own = split_personal(parsed.event, stored_event(record.item) if record is not None else {})
-    return Wanted(shared, calendar_ids, is_draft, {**own, **personal})
-
-
-def _kept_overlay(record: EventRecord | None) -> Json:
-    overlay = {} if record is None else dict(record.overlay)
-    overlay.pop("useDefaultAlerts", None)
-    return overlay
-
-
-def split_personal(event: Json, stored: JsonMap) -> tuple[Json, Json]:
-    """Split an event as a sharee sees it: what is shared (with the owner's personal members), and their own."""
-    shared = {name: member for name, member in event.items() if name not in PERSONAL}
-    shared.update({name: member for name, member in stored.items() if name in PERSONAL})
-    own: Json = {name: member for name, member in event.items() if name in PERSONAL}
-    own_overrides: Json = {}
-    overrides: Json = {}
-    owners: JsonMap = stored.get("recurrenceOverrides") or {}
-    for key, patch in (event.get("recurrenceOverrides") or {}).items():
-        mine = {pointer: value for pointer, value in patch.items() if pointer.partition("/")[0] in PERSONAL}
-        rest = {pointer: value for pointer, value in patch.items() if pointer not in mine}
-        kept = {p: value for p, value in owners.get(key, {}).items() if p.partition("/")[0] in PERSONAL}
-        if mine:
-            own_overrides[key] = mine
-        if rest or kept or not mine:
-            overrides[key] = {**rest, **kept} if not rest.get("excluded") else rest
-    if own_overrides:
-        own["recurrenceOverrides"] = own_overrides
-    shared.pop("recurrenceOverrides", None)
-    return ({**shared, "recurrenceOverrides": overrides} if overrides else shared), own
-
-
-def _read_calendars(unit: Unit, view: View, given: object) -> tuple[str, ...]:
-    """Read calendarIds; an event belongs to one calendar at least, the default one where none is named."""
-    if given is None:
-        default = next((calendar.id for calendar in view.calendars.values() if calendar.is_default), None)
-        if default is None:
-            raise SetFailure("invalidProperties", "An event belongs to a calendar", "calendarIds")
-        return (default,)
-    if not isinstance(given, dict) or not given or not all(held is True for held in given.values()):
-        raise SetFailure("invalidProperties", "calendarIds maps one calendar or more to true", "calendarIds")
-    unknown = [calendar_id for calendar_id in given if calendar_id not in view.calendars]
-    if unknown or len(given) > MAX_CALENDARS_PER_EVENT:
-        words = f"There is no calendar {', '.join(unknown)[:200]}" if unknown else "Too many calendars"
-        raise SetFailure("invalidProperties", words, "calendarIds")
-    return tuple(given)
-
-
-def _read_draft(given: object, record: EventRecord | None) -> bool:
-    if given is not None and not isinstance(given, bool):
-        raise SetFailure("invalidProperties", "isDraft must be true or false", "isDraft")
-    draft = given is True
-    if draft and record is not None and not record.item.is_draft:
-        raise SetFailure("invalidProperties", "An event never becomes a draft again", "isDraft")
-    return draft
-
-
-def _refuse_in_overrides(overrides: object) -> None:
-    """Refuse what an instance cannot have of its own (JMAP Calendars §5.1)."""
-    patches = overrides.items() if isinstance(overrides, dict) else ()
-    wrong = [
-        f"recurrenceOverrides/{key}/{pointer}"
-        for key, patch in patches
-        for pointer in (patch if isinstance(patch, dict) else ())
-        if pointer.partition("/")[0] in _NEVER_OVERRIDDEN
-    ]
-    if wrong:
-        raise SetFailure("invalidProperties", "An instance has no such member of its own", *wrong)
-
-
-def _without_told(event: Json) -> Json:
-    """Leave out of the participants what only tells how scheduling went."""
-    people = event.get("participants")
-    if not isinstance(people, dict):
-        return event
-    bare = {
-        key: {n: m for n, m in person.items() if n not in TOLD} if isinstance(person, dict) else person
-        for key, person in people.items()
-    }
-    return {**event, "participants": bare}
 
 
 def _with_hidden(whole: JsonMap, shown: JsonMap, after: JsonMap) -> Json:
@@ -290,7 +192,8 @@ def _with_hidden(whole: JsonMap, shown: JsonMap, after: JsonMap) -> Json:
 
 
 def _refuse_server_set(before: JsonMap, given: JsonMap) -> None:
-    wrong = [name for name in (*_SERVER_SET, "uid") if not same_json(before.get(name), given.get(name))]
+    fixed = (*_SERVER_SET, "uid", "recurrenceId", "recurrenceIdTimeZone")
+    wrong = [name for name in fixed if not same_json(before.get(name), given.get(name))]
     if "method" in given:
         wrong.append("method")
     if wrong:
@@ -303,15 +206,26 @@ def _refuse_move(view: View, calendar_ids: frozenset[str]) -> None:
         raise SetFailure("forbidden", "You may not write in this calendar", "calendarIds")
 
 
-def _refuse_taken(unit: Unit, view: View, event: JsonMap) -> None:
-    """A UID is unique in an account (JMAP Calendars §5.2)."""
-    if unit.objects.by_uid(view.account.id, event["uid"]):
+def _siblings(unit: Unit, view: View, event: JsonMap, wanted: Wanted) -> StoredObject | None:
+    """Return the object whose occurrences share the event's UID, which else is unique in an account (§5.1).
+
+    Raises:
+        SetFailure: `invalidProperties` where the UID is another event's.
+    """
+    known = next(iter(unit.objects.by_uid(view.account.id, event["uid"])), None)
+    if known is None:
+        return None
+    if not known.alone or event.get("recurrenceId") is None or alone_key(event) in known.alone:
         raise SetFailure("invalidProperties", "There is an event of this uid", "uid")
+    if {place.calendar_id for place in unit.objects.places(known.id)} != set(wanted.calendar_ids):
+        words = "Occurrences of one uid are in the same calendars"
+        raise SetFailure("invalidProperties", words, "calendarIds")
+    return known
 
 
 def _shared_part(before: JsonMap, view: View) -> Json:
     bare = {name: member for name, member in before.items() if name not in ACCOUNT_MEMBERS}
-    return _without_told(bare)
+    return without_told(bare)
 
 
 def _personal_part(personal: JsonMap) -> Json:
@@ -324,7 +238,7 @@ def _stamped(
     """Give an event its SEQUENCE and time of change: the organizer's own counts up, a guest's copy keeps both."""
     if not shared:
         return event
-    told = stored_event(record.item)
+    told = record.event
     if not record.item.is_origin:
         return event
     stamped = {**event, "updated": utc_text(context.clock.now())}

@@ -13,11 +13,12 @@ from gateway.itip.recurrence import Budget
 from gateway.itip.timezones import instant
 from gateway.itip.tree import Component
 from gateway.jscalendar.occurrences import read_occurrences
-from gateway.jscalendar.values import JsonMap, parse_local, parse_utc
+from gateway.jscalendar.searched import text_holds
+from gateway.jscalendar.values import parse_local, parse_utc
 from gateway.store.outlines import Outline
 
-#: Conditions that only the event itself can answer.
-EVENT_CONDITIONS = frozenset({"text", "title", "description", "location", "owner", "attendee"})
+#: Conditions on what the event says.
+TEXT_CONDITIONS = frozenset({"text", "title", "description", "location", "owner", "attendee"})
 _FAR = datetime(9990, 1, 1, tzinfo=UTC)
 _LONG_AGO = datetime(10, 1, 1, tzinfo=UTC)
 _SLACK = timedelta(days=1)
@@ -25,16 +26,13 @@ _SLACK = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An object that may match. `event` is read where the filter needs it."""
+    """An event that may match. `searched` is what text conditions look at; the calendar is read where it must be."""
 
     outline: Outline
     calendar_ids: tuple[str, ...]
-    event: JsonMap | None
+    searched: str
     calendar: Callable[[], Component]
-    budget: Budget | None = None
-
-    def with_budget(self, budget: Budget) -> "Candidate":
-        return Candidate(self.outline, self.calendar_ids, self.event, self.calendar, budget)
+    budget: Budget
 
 
 def event_condition(view: View, zone: tzinfo) -> Condition:
@@ -45,9 +43,9 @@ def event_condition(view: View, zone: tzinfo) -> Condition:
             return lambda each: not set(value).isdisjoint(each.calendar_ids)
         if not isinstance(value, str):
             return None
-        if name in _IN_TEXT:
+        if name in TEXT_CONDITIONS:
             wanted = value.casefold()
-            return lambda each: wanted in _IN_TEXT[name](each.event or {}).casefold()
+            return lambda each: text_holds(each.searched, name, wanted)
         if name in ("after", "before"):
             edge = edge_of(value, zone)
             return None if edge is None else _time_test(name, edge, zone)
@@ -82,48 +80,9 @@ def _time_test(name: str, edge: datetime, zone: tzinfo) -> Predicate:
         if name == "after" and starts_at - _SLACK > edge:
             return True
         try:
-            found = read_occurrences(each.calendar(), after, before, zone, each.budget or Budget())
+            found = read_occurrences(each.calendar(), after, before, zone, each.budget)
             return next(found, None) is not None
         except Refused:  # too costly to follow: what may match is shown rather than lost
             return True
 
     return test
-
-
-def _with_overrides(event: JsonMap, member: str) -> str:
-    """Return a text of the series and of its instances, one after the other."""
-    patches = (event.get("recurrenceOverrides") or {}).values()
-    texts = [event.get(member), *(patch.get(member) for patch in patches)]
-    return "\n".join(text for text in texts if isinstance(text, str))
-
-
-def _locations(event: JsonMap) -> str:
-    places = [*(event.get("locations") or {}).values(), *(event.get("virtualLocations") or {}).values()]
-    return "\n".join(str(place.get(name, "")) for place in places for name in ("name", "description", "uri"))
-
-
-def _people(event: JsonMap, *, owners: bool) -> str:
-    return "\n".join(
-        f"{person.get('name', '')} {person.get('calendarAddress', '')} {person.get('email', '')}"
-        for person in (event.get("participants") or {}).values()
-        if not owners or (person.get("roles") or {}).get("owner")
-    )
-
-
-def _owners(event: JsonMap) -> str:
-    return f"{_people(event, owners=True)}\n{event.get('organizerCalendarAddress') or ''}"
-
-
-def _everything(event: JsonMap) -> str:
-    parts = (_with_overrides(event, "title"), _with_overrides(event, "description"), _locations(event))
-    return "\n".join((*parts, _people(event, owners=False), " ".join(event.get("keywords") or {})))
-
-
-_IN_TEXT: dict[str, Callable[[JsonMap], str]] = {
-    "title": lambda event: _with_overrides(event, "title"),
-    "description": lambda event: _with_overrides(event, "description"),
-    "location": _locations,
-    "owner": _owners,
-    "attendee": lambda event: _people(event, owners=False),
-    "text": _everything,
-}

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One event as one caller sees it: the shared object, what the caller keeps about it, and what is not theirs to see.
 
-An occurrence has an id of its own, made of the object's and its key (`evt…_20260614T120000`); such ids are computed,
-never stored, and never reported as changed (JMAP Calendars §5).
+An occurrence of a series has an id of its own, made of the object's and its key (`evt…_20260614T120000`); such ids are
+computed, never stored, and never reported as changed (JMAP Calendars §5). An occurrence without its series is an event
+like any other (`evt…-20260614T120000`): its id is gone when the series comes.
 """
 
 import re
@@ -16,8 +17,10 @@ from zoneinfo import ZoneInfo
 from gateway.errors import Refused
 from gateway.http.jmap.view import View
 from gateway.itip.address import normal_address
+from gateway.itip.objects import read_object
 from gateway.itip.timezones import instant
 from gateway.itip.tree import parse_tree
+from gateway.jscalendar.alone import only_part
 from gateway.jscalendar.convert import from_ical
 from gateway.jscalendar.occurrences import holds_instance
 from gateway.jscalendar.overrides import build_instance, is_excluded
@@ -51,12 +54,22 @@ _KEY = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """A stored event with everything that shows it."""
+    """A stored event with everything that shows it. `alone` is the key of an occurrence without its series."""
 
     item: StoredObject
     calendar_ids: tuple[str, ...]
     overlay: Mapping[str, Any]
     statuses: tuple[AttendeeStatus, ...]
+    alone: str | None = None
+
+    @property
+    def id(self) -> str:
+        return self.item.id if self.alone is None else f"{self.item.id}-{self.alone}"
+
+    @property
+    def event(self) -> Json:
+        """What the object says as an Event, without the account's members. Not to be changed in place."""
+        return stored_event(self.item, self.alone)
 
 
 def occurrence_id(object_id: str, key: str) -> str:
@@ -74,35 +87,60 @@ def split_id(event_id: str) -> tuple[str, str | None]:
     return object_id, f"{year}-{month}-{day}T{hour}:{minute}:{second}"
 
 
-def load_records(unit: Unit, view: View, object_ids: Sequence[str]) -> dict[str, EventRecord]:
+def split_alone(event_id: str) -> tuple[str, str | None]:
+    """Return object id and key of the id of an occurrence without its series; None for any other event."""
+    object_id, _, key = event_id.partition("-")
+    return object_id, key or None
+
+
+def load_records(unit: Unit, view: View, event_ids: Sequence[str]) -> dict[str, EventRecord]:
     """Return the events among these that the caller may see, in their order."""
-    wanted = list(dict.fromkeys(object_ids))
-    items = {i: each for i, each in unit.objects.get_many(wanted).items() if each.account_id == view.account.id}
+    wanted = {event_id: split_alone(event_id) for event_id in event_ids}
+    asked = dict.fromkeys(object_id for object_id, _ in wanted.values())
+    items = {i: each for i, each in unit.objects.get_many(asked).items() if each.account_id == view.account.id}
     places = unit.outlines.calendars_of(list(items))
     found: dict[str, EventRecord] = {}
-    for object_id in wanted:
+    for event_id, (object_id, alone) in wanted.items():
         item = items.get(object_id)
-        if item is None or item.kind != "VEVENT":
+        if item is None or item.kind != "VEVENT" or event_id not in item.event_ids:
             continue
         calendar_ids = places.get(object_id, ())
         if not view.is_own:
             calendar_ids = tuple(calendar_id for calendar_id in calendar_ids if calendar_id in view.calendars)
-            if not view.may_any("mayReadItems", calendar_ids) or stored_event(item).get("privacy") == "secret":
+            if not view.may_any("mayReadItems", calendar_ids):
                 continue
         overlay = unit.objects.overlay(object_id, view.caller.id)
-        found[object_id] = EventRecord(item, calendar_ids, overlay, unit.objects.statuses(object_id))
+        record = EventRecord(item, calendar_ids, overlay, _statuses(unit, item, alone), alone)
+        if view.is_own or record.event.get("privacy") != "secret":
+            found[event_id] = record
     return found
 
 
-def stored_event(item: StoredObject) -> Json:
+def _statuses(unit: Unit, item: StoredObject, alone: str | None) -> tuple[AttendeeStatus, ...]:
+    """What is known of the guests of the series, or of an occurrence without one."""
+    statuses = unit.objects.statuses(item.id)
+    if alone is None or not statuses:
+        return tuple(status for status in statuses if not status.recurrence_id)
+    calendar = only_part(parse_tree(item.ical), alone)
+    keys = {"", *(key for key, _ in read_object(calendar).instances())}
+    return tuple(status for status in statuses if status.recurrence_id in keys)
+
+
+def stored_events(item: StoredObject) -> dict[str, Json]:
+    """Return what an object says, as its CalendarEvents by id."""
+    return {event_id: stored_event(item, split_alone(event_id)[1]) for event_id in item.event_ids}
+
+
+def stored_event(item: StoredObject, alone: str | None = None) -> Json:
     """Return what an object says as an Event, without the account's members. Not to be changed in place."""
-    return _parsed(item.etag, item.ical)
+    return _parsed(item.etag, item.ical, alone)
 
 
 @lru_cache(maxsize=4096)
-def _parsed(etag: str, ical: str) -> Json:
+def _parsed(etag: str, ical: str, alone: str | None) -> Json:
     try:
-        return from_ical(parse_tree(ical))
+        calendar = parse_tree(ical)
+        return from_ical(calendar if alone is None else only_part(calendar, alone))
     except Refused:
         return {"@type": "Event"}
 
@@ -110,12 +148,12 @@ def _parsed(etag: str, ical: str) -> Json:
 def show_event(record: EventRecord, view: View, *, whole: bool = False) -> Json:
     """Return the event as the caller sees it; `whole` keeps what is hidden from them, for us to edit."""
     item = record.item
-    event = dict(stored_event(item))
+    event = dict(record.event)
     if not view.is_own:
         event = with_personal(event, record.overlay)
     event["useDefaultAlerts"] = record.overlay.get("useDefaultAlerts") is True
     event.update(
-        id=item.id,
+        id=record.id,
         calendarIds=dict.fromkeys(record.calendar_ids, True),
         isDraft=item.is_draft,
         isOrigin=item.is_origin,
@@ -131,6 +169,8 @@ def show_event(record: EventRecord, view: View, *, whole: bool = False) -> Json:
 
 def show_occurrence(record: EventRecord, view: View, key: str, *, whole: bool = False) -> Json | None:
     """Return one occurrence as an event of its own, or None where the series does not have it."""
+    if record.alone is not None:
+        return None
     event = show_event(record, view, whole=whole)
     override: Json = (event.get("recurrenceOverrides") or {}).get(key, {})
     if is_excluded(override) or not holds_instance(parse_tree(record.item.ical), key):
@@ -149,6 +189,12 @@ def reduced(people: JsonMap, view: View) -> Json:
         if (person.get("roles") or {}).get("owner")
         or normal_address(person.get("calendarAddress", "")) in view.addresses
     }
+
+
+def start_of(event: JsonMap, floating: tzinfo) -> datetime | None:
+    """Return the instant at which an event starts."""
+    start = parse_local(event.get("start"))
+    return None if start is None else instant(start, zone_of(event, floating))
 
 
 def utc_span(event: JsonMap, floating: tzinfo) -> Json:
@@ -187,12 +233,13 @@ def trimmed_overrides(event: Json, after: datetime | None, before: datetime | No
 
 def _with_answers(people: JsonMap, statuses: Sequence[AttendeeStatus]) -> Json:
     """Add to each participant how far our message came and which answer was applied last."""
-    told = {status.address: status for status in statuses if not status.recurrence_id}
-    shown: Json = {}
-    for key, person in people.items():
-        status = told.get(normal_address(person.get("calendarAddress", "")))
-        shown[key] = person if status is None else {**person, **_answer(status)}
-    return shown
+    told: dict[str, Json] = {}
+    for status in statuses:  # what is known of an instance comes after what is known of the whole
+        told[status.address] = {**told.get(status.address, {}), **_answer(status)}
+    return {
+        key: {**person, **told.get(normal_address(person.get("calendarAddress", "")), {})}
+        for key, person in people.items()
+    }
 
 
 def _answer(status: AttendeeStatus) -> Json:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """CalendarEvent/query and /queryChanges: every filter and sort, and occurrences one by one (JMAP Calendars §5.11).
 
-The searched columns narrow first; an event is only read where its columns cannot tell. Following a rule is paid from a
-budget, so a hostile one is answered with `cannotCalculateOccurrences`, not with silence or an hour of work.
+The searched columns narrow first, and texts are looked for beside the events; an event is only read where its columns
+cannot tell. Following a rule is paid from a budget, so a hostile one is answered with `cannotCalculateOccurrences`, not
+with silence or an hour of work.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -16,15 +16,15 @@ from gateway.flows.context import Context
 from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import MethodError
-from gateway.http.jmap.event_match import EVENT_CONDITIONS, Candidate, edge_of, event_condition
-from gateway.http.jmap.event_view import load_records, occurrence_id, show_event
+from gateway.http.jmap.event_candidates import Candidates
+from gateway.http.jmap.event_match import TEXT_CONDITIONS, Candidate, edge_of, event_condition
+from gateway.http.jmap.event_view import occurrence_id
 from gateway.http.jmap.filters import compile_filter
 from gateway.http.jmap.methods.events import read_zone
 from gateway.http.jmap.session import CALENDARS
 from gateway.http.jmap.standard import changes_of_query, paged, parse_state, read_paging, state_of
 from gateway.http.jmap.view import View, open_view
 from gateway.itip.recurrence import Budget
-from gateway.itip.tree import parse_tree
 from gateway.jscalendar.occurrences import read_occurrences
 from gateway.jscalendar.values import Json
 from gateway.store.changes import Kind
@@ -34,7 +34,6 @@ from gateway.store.unit import Unit
 MAX_EXPANDED = timedelta(days=366 * 5)
 #: Floating times may be read up to a day off the columns, which hold them in UTC.
 _SLACK = timedelta(days=1)
-_WORD = re.compile(r"[A-Za-z0-9]{2,}")
 _SORTS = ("start", "uid", "recurrenceId", "created", "updated")
 _STEPS_EACH = 50
 _MOST_IDS = 50_000
@@ -177,49 +176,17 @@ def find_ids(unit: Unit, view: View, query: Query, most: int) -> list[str]:
     """
     keeps = compile_filter(query.filter, event_condition(view, query.zone))
     outlines = _narrowed(unit, view, query)
-    candidates = _Candidates(unit, view, outlines, needs_event=_reads_events(query.filter))
     budget = Budget(most * 10 + _STEPS_EACH * len(outlines))
     found: list[Found] = []
-    for outline in outlines:
-        candidate = candidates.of(outline)
-        if candidate is None:
-            continue
+    for candidate in Candidates(unit, view, outlines, budget, by_text=_asks(query.filter, TEXT_CONDITIONS)):
         if query.expand:
             found += _occurrences(candidate, query, keeps, budget)
             if len(found) > most:
                 raise MethodError("cannotCalculateOccurrences", f"There are more than {most} occurrences")
-        elif keeps(candidate.with_budget(budget)):
+        elif keeps(candidate):
+            outline = candidate.outline
             found.append(Found(outline.id, outline, "", outline.starts_at))
     return [each.id for each in _sorted(found, query.sort)]
-
-
-class _Candidates:
-    """Events read only as far as the filter needs, in bulk."""
-
-    def __init__(self, unit: Unit, view: View, outlines: Sequence[Outline], *, needs_event: bool) -> None:
-        self._view = view
-        self._records = {}
-        hidden = not view.is_own  # what somebody else's privacy hides is found out by reading
-        wanted = [o.id for o in outlines if needs_event or hidden]
-        for at in range(0, len(wanted), 500):
-            self._records.update(load_records(unit, view, wanted[at : at + 500]))
-        self._unit = unit
-        self._needs = needs_event or hidden
-        self._calendars = {} if self._needs else unit.outlines.calendars_of([o.id for o in outlines])
-
-    def of(self, outline: Outline) -> Candidate | None:
-        """Return the candidate, or None for one that the caller may not see."""
-        record = self._records.get(outline.id)
-        if record is None and self._needs:
-            return None
-        calendars = self._calendars.get(outline.id, ()) if record is None else record.calendar_ids
-        event = None if record is None else show_event(record, self._view)
-        return Candidate(outline, calendars, event, lambda: parse_tree(self._ical(outline.id)))
-
-    def _ical(self, object_id: str) -> str:
-        record = self._records.get(object_id)
-        item = record.item if record is not None else self._unit.objects.get(object_id)
-        return item.ical if item is not None else ""
 
 
 def _narrowed(unit: Unit, view: View, query: Query) -> tuple[Outline, ...]:
@@ -231,8 +198,8 @@ def _narrowed(unit: Unit, view: View, query: Query) -> tuple[Outline, ...]:
             readable = [calendar_id for calendar_id in readable if calendar_id == node["inCalendar"]]
         if isinstance(node.get("uid"), str):
             uid = node["uid"]
-        for name in ("text", "title", "location"):
-            words += _WORD.findall(node[name]) if isinstance(node.get(name), str) else []
+        for name in TEXT_CONDITIONS if view.is_own else ():  # others see less than is searched
+            words += [node[name].casefold()] if isinstance(node.get(name), str) else []
     after, before = query.after_at, query.before_at
     narrowing = Narrowing(
         tuple(readable),
@@ -240,22 +207,23 @@ def _narrowed(unit: Unit, view: View, query: Query) -> tuple[Outline, ...]:
         None if before is None else before + _SLACK,
         uid,
         tuple(words[:8]),
+        with_text=_asks(query.filter, TEXT_CONDITIONS),
     )
     return unit.outlines.find(view.account.id, narrowing)
 
 
-def _reads_events(filter_: Any) -> bool:
-    """Tell whether a filter asks for what only the event itself says."""
+def _asks(filter_: Any, names: frozenset[str]) -> bool:
+    """Tell whether any of these conditions stands anywhere in a filter."""
     if not isinstance(filter_, dict):
         return False
     if "operator" in filter_:
-        return any(_reads_events(each) for each in filter_.get("conditions") or ())
-    return any(name in EVENT_CONDITIONS for name in filter_)
+        return any(_asks(each, names) for each in filter_.get("conditions") or ())
+    return not names.isdisjoint(filter_)
 
 
 def _occurrences(candidate: Candidate, query: Query, keeps: Callable[[Any], bool], budget: Budget) -> Iterator[Found]:
     after, before = query.after_at, query.before_at
-    if after is None or before is None or not keeps(candidate.with_budget(budget)):
+    if after is None or before is None or not keeps(candidate):
         return
     try:
         for each in read_occurrences(candidate.calendar(), after, before, query.zone, budget):

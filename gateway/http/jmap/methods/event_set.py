@@ -14,7 +14,7 @@ from gateway.flows.context import Context
 from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import MethodError, SetError, SetFailure, invalid_properties
-from gateway.http.jmap.event_changes import create_event, destroy_object, update_event
+from gateway.http.jmap.event_changes import create_event, destroy_event, update_event
 from gateway.http.jmap.event_rights import require_rights
 from gateway.http.jmap.event_view import EventRecord, load_records, show_event, show_occurrence, split_id
 from gateway.http.jmap.session import CALENDARS, SCHEDULING
@@ -92,7 +92,7 @@ class EventChange:
             self._note(event_id, result)
             return
         require_rights(view, record.calendar_ids, before, None)
-        self._note(event_id, destroy_object(unit, self.context, view, record.item, send=self.send))
+        self._note(event_id, destroy_event(unit, self.context, view, record, send=self.send))
 
     def finish(self, unit: Unit, view: View, result: SetResult) -> Json:
         """Tell what went out, where the client asked to be told."""

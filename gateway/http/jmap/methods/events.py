@@ -27,6 +27,7 @@ from gateway.jscalendar.convert import events_from_ical
 from gateway.jscalendar.schema import is_zone
 from gateway.jscalendar.values import Json
 from gateway.store.changes import Kind
+from gateway.store.objects import event_ids
 from gateway.store.outlines import Narrowing
 from gateway.store.unit import Unit
 
@@ -132,7 +133,8 @@ async def _get(context: Context, call: Call) -> Json:
 
 
 def _all_ids(unit: Unit, view: View, limit: int) -> list[str]:
-    ids = [outline.id for outline in unit.outlines.find(view.account.id, all_visible(view))]
+    found = unit.outlines.find(view.account.id, all_visible(view))
+    ids = [event_id for outline in found for event_id in event_ids(outline.id, outline.alone)]
     if len(ids) > limit:
         raise MethodError("requestTooLarge", f"There are more than {limit} events; ask for them by id")
     return ids
