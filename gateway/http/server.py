@@ -24,10 +24,13 @@ from gateway.errors import Deferred, GatewayError
 from gateway.flows.context import Context
 from gateway.http import health, jmap, rsvp
 from gateway.http.auth import Authenticator
+from gateway.http.patience import patient
 from gateway.http.problem import problem_for
 
 _log = logging.getLogger(__name__)
 
+#: Longest wait for the head of a request.
+HEAD_SECONDS = 30.0
 #: Paths whose answer goes on for as long as the client listens.
 STREAMS = ("/jmap/eventsource/",)
 
@@ -49,7 +52,7 @@ def build_server(app: ASGIApp, listener: Listener, *, drain: timedelta = timedel
     """Return a server for sockets that are bound already: `await server.serve(sockets=[...])`."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=patient(min(listener.command_timeout.total_seconds(), HEAD_SECONDS)),
         ws="none",
         lifespan="off",
         log_config=None,
