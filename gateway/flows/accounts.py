@@ -20,7 +20,6 @@ PERMISSIONS: Mapping[str, str] = {
     "alarms-send": "have alarms sent as mail",
     "submission": "send mail through the submission listener",
     "jmap": "use JMAP",
-    "caldav": "use CalDAV",
 }
 
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")

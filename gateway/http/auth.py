@@ -37,7 +37,7 @@ _logins = Counter("imip_http_logins_total", "Logins by kind and outcome.")
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """An authenticated caller. `scopes` limits a token to doors (`jmap`, `caldav`, `admin`) and to `read-only`."""
+    """An authenticated caller. `scopes` limits a token to doors (`jmap`, `admin`) and to `read-only`."""
 
     account: Account
     scopes: frozenset[str] = frozenset()
@@ -62,7 +62,7 @@ class Authenticator:
         self._key = secrets.token_bytes(32)
 
     async def login(self, request: Request, door: str) -> Login:
-        """Return who calls, allowed to use this door (`jmap`, `caldav`).
+        """Return who calls, allowed to use this door (`jmap`).
 
         Raises:
             Refused: `authentication-required`, `unauthenticated`, `not-permitted`, `tls-required` or `rate-limited`.
