@@ -230,8 +230,12 @@ class HttpOptions:
     request_timeout: timedelta = option(timedelta(seconds=60), "Deadline for one request.", least=SECOND)
     cors_origins: tuple[str, ...] = option((), "Web origins that may call JMAP from a browser; * = any.")
     login_failures_per_minute: int = option(10, "Failed logins from one address before a pause.", least=1)
-    rsvp_requests_per_minute: int = option(60, "RSVP requests from one address; more are answered 429.", least=1)
-    rsvp_requests_per_link: int = option(30, "RSVP requests with one link in a minute.", least=1)
+    rsvp_requests_per_minute: int = option(
+        60, "RSVP requests from one address in a minute; more are answered 429. Each process allows its part.", least=1
+    )
+    rsvp_requests_per_link: int = option(
+        30, "RSVP requests with one link in a minute; each process allows its part.", least=1
+    )
     metrics_peers: tuple[str, ...] = option(
         LOOPBACK, "Networks that may read /metrics without a login.", check=networks_fault
     )

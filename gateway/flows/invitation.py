@@ -13,7 +13,7 @@ from itertools import islice
 
 from gateway.errors import Refused
 from gateway.flows.context import Context
-from gateway.flows.links import parse_shown
+from gateway.flows.links import SHOWN, parse_shown, read_feed_token
 from gateway.imip.facts import Span, placed
 from gateway.itip.instances import MASTER, InstanceKey, Series
 from gateway.itip.messages import Letterhead, is_cancelled, view_part, write_message, written_id
@@ -21,7 +21,7 @@ from gateway.itip.model import FieldChange, Method
 from gateway.itip.objects import Party, SchedulingObject, read_object
 from gateway.itip.significance import diff_facts, read_facts
 from gateway.itip.staleness import rescheduled_at
-from gateway.itip.tree import Component, build_tree, parse_tree
+from gateway.itip.tree import Component, Prop, build_tree, parse_tree
 from gateway.itip.values import parse_moment_text
 from gateway.store.accounts import Account
 from gateway.store.links import Link
@@ -34,7 +34,8 @@ from policies.verdict import Verdict
 #: Occurrences of a series that the page offers to answer alone.
 MAX_CHOICES = 12
 _MAX_GUESTS = 60
-_SHOWN = ("DTSTART", "DTEND", "DURATION", "DUE", "RRULE", "RDATE", "EXDATE", "STATUS", "SUMMARY", "LOCATION")
+#: How often a program that subscribed looks for changes (RFC 7986 §5.7).
+_REFRESH = "PT4H"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,10 @@ def find_link(unit: Unit, context: Context, purpose: str, token: str) -> tuple[L
     Raises:
         Refused: `not-found` for every token that is not good, whatever the reason; `link-ended` past its life.
     """
-    link = unit.links.by_token(token)
+    return _live(unit, context, unit.links.by_token(token), purpose)
+
+
+def _live(unit: Unit, context: Context, link: Link | None, purpose: str) -> tuple[Link, Account, StoredObject | None]:
     if link is None or link.purpose != purpose or link.revoked_at is not None:
         raise no_such_link()
     account = unit.accounts.get(link.account_id)
@@ -113,7 +117,21 @@ def look(unit: Unit, context: Context, token: str, *, recurrence_id: str | None 
     Raises:
         Refused: `not-found`, `link-ended`.
     """
-    link, account, item = find_link(unit, context, "rsvp", token)
+    return _look(unit, context, unit.links.by_token(token), recurrence_id)
+
+
+def look_at_feed(unit: Unit, context: Context, token: str) -> Invitation:
+    """Return what a subscription shows: the same, and nothing can be answered with it.
+
+    Raises:
+        Refused: `not-found`, `link-ended`.
+    """
+    token_hash = read_feed_token(context, token)
+    return _look(unit, context, unit.links.by_hash(token_hash) if token_hash else None, None)
+
+
+def _look(unit: Unit, context: Context, found: Link | None, recurrence_id: str | None) -> Invitation:
+    link, account, item = _live(unit, context, found, "rsvp")
     policy = context.policy(unit)
     if item is None or not item.is_origin or item.is_draft:
         raise no_such_link()
@@ -169,14 +187,21 @@ def changes_since(invitation: Invitation) -> tuple[FieldChange, ...]:
         return ()
     series = invitation.subject.series
     then = Series(shown if invitation.key == MASTER else series.master, (), series.zones)
-    before = read_facts(shown, then, invitation.key, _SHOWN)
-    return diff_facts(before, read_facts(now, series, invitation.key, _SHOWN), invitation.recurrence_id)
+    before = read_facts(shown, then, invitation.key, SHOWN)
+    return diff_facts(before, read_facts(now, series, invitation.key, SHOWN), invitation.recurrence_id)
 
 
 def event_file(invitation: Invitation) -> str:
     """Return the event for a calendar program: the guest's view with their answer, as an object and not a message."""
     tree = parse_tree(invitation.calendar).without("METHOD")
     return build_tree(tree)
+
+
+def event_feed(invitation: Invitation) -> str:
+    """Return the same for a program that comes again for changes (RFC 7986 §5.7)."""
+    tree = parse_tree(event_file(invitation))
+    times = (Prop("REFRESH-INTERVAL", _REFRESH, (("VALUE", ("DURATION",)),)), Prop("X-PUBLISHED-TTL", _REFRESH))
+    return build_tree(tree.adding(*times))
 
 
 def _key(subject: SchedulingObject, recurrence_id: str) -> InstanceKey | None:

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -27,8 +27,16 @@ from policies.scheduling import SchedulingSettings
 #: HTTP path of each purpose, below the public address.
 PATHS = {"rsvp": "/rsvp/", "organizer": "/organizer/", "unsubscribe": "/unsubscribe/", "confirm": "/confirm/"}
 #: What a link remembers of the event as its mail showed it.
-_SHOWN = ("DTSTART", "DTEND", "DURATION", "DUE", "RRULE", "RDATE", "EXDATE", "STATUS", "SUMMARY", "LOCATION")
+SHOWN = (
+    "DTSTART", "DTEND", "DURATION", "DUE", "RRULE", "RDATE", "EXDATE", "STATUS", "SUMMARY", "LOCATION", "CONFERENCE",
+    "URL",
+)  # fmt: skip
 _MAX_SHOWN = 4_000
+#: An organizer's link is prolonged only when that is worth a write.
+_RENEW = timedelta(days=1)
+_SEAL = 16
+#: Characters of what stands for a link in a subscription; a link's own token has fewer.
+FEED_LENGTH = (hashlib.sha256().digest_size + _SEAL) * 4 // 3
 
 
 def mint_link(
@@ -95,9 +103,11 @@ def organizer_url(unit: Unit, context: Context, item: StoredObject) -> str:
     digest = hmac.digest(context.key("organizer-link"), f"{item.id}\0{account.address}".encode(), hashlib.sha256)
     token = base64.urlsafe_b64encode(digest[:24]).decode("ascii")
     policy, now = context.policy(unit), context.clock.now()
-    if unit.links.by_token(token) is None:
-        expires_at = rsvp_expiry(item, policy, now)
+    known, expires_at = unit.links.by_token(token), rsvp_expiry(item, policy, now)
+    if known is None:
         mint_link(unit, context, "organizer", item, account.address, expires_at=expires_at, token=token)
+    elif expires_at - known.expires_at > _RENEW:  # the event moved, or is still spoken of after a long time
+        unit.links.prolong(known.token_hash, expires_at)
     return link_url(context, "organizer", token, policy.scheduling)
 
 
@@ -111,6 +121,35 @@ def link_url(context: Context, purpose: str, token: str, scheduling: SchedulingS
     return f"{base}{quote(token, safe='')}" if base else ""
 
 
+def feed_token(context: Context, link: Link) -> str:
+    """Return what stands for a link where calendar programs subscribe: it shows the event and can answer nothing.
+
+    A subscription is kept by the servers of whoever makes the program, so it must not be the link itself.
+    """
+    digest = bytes.fromhex(link.token_hash)
+    return base64.urlsafe_b64encode(digest + _seal(context, digest)).decode("ascii")
+
+
+def read_feed_token(context: Context, token: str) -> str | None:
+    """Return the hash of the link that a subscription stands for; None where we did not make it."""
+    try:
+        data = base64.urlsafe_b64decode(token)
+    except ValueError:
+        return None
+    digest, seal = data[:-_SEAL], data[-_SEAL:]
+    return digest.hex() if hmac.compare_digest(seal, _seal(context, digest)) else None
+
+
+def feed_url(context: Context, link: Link, scheduling: SchedulingSettings) -> str:
+    """Return the address at which a calendar program follows the event, "" where no page is served."""
+    url = link_url(context, "rsvp", feed_token(context, link), scheduling)
+    return f"webcal:{url.partition(':')[2]}/event.ics" if url else ""
+
+
+def _seal(context: Context, digest: bytes) -> bytes:
+    return hmac.digest(context.key("rsvp-feed"), digest, hashlib.sha256)[:_SEAL]
+
+
 def rsvp_expiry(item: StoredObject, policy: PolicySettings, now: datetime) -> datetime:
     """Return until when an answer link lives: the set period, and never shorter than to the end of the event."""
     return link_expires_at(now, item.ends_at, policy.rsvp, policy.scheduling)
@@ -122,7 +161,7 @@ def shown_facts(calendar: str, recurrence_id: str) -> Mapping[str, Any]:
     component = next((part for part in parts if (part.value("RECURRENCE-ID") or "") == recurrence_id), None)
     if component is None:
         return {}
-    text = build_tree(Component(component.name, component.all(*_SHOWN)))
+    text = build_tree(Component(component.name, component.all(*SHOWN)))
     return {"shown": text} if len(text) <= _MAX_SHOWN else {}
 
 

@@ -42,12 +42,19 @@ class Links:
         insert(self._connection, schema.links, link)
 
     def by_token(self, token: str) -> Link | None:
-        query = sa.select(schema.links).where(schema.links.c.token_hash == hash_token(token))
+        return self.by_hash(hash_token(token))
+
+    def by_hash(self, token_hash: str) -> Link | None:
+        query = sa.select(schema.links).where(schema.links.c.token_hash == token_hash)
         return record(Link, self._connection.execute(query).first())
 
     def of_object(self, object_id: str) -> tuple[Link, ...]:
         query = sa.select(schema.links).where(schema.links.c.object_id == object_id)
         return records(Link, self._connection.execute(query.order_by(schema.links.c.issued_at)))
+
+    def prolong(self, token_hash: str, expires_at: datetime) -> None:
+        table = schema.links
+        self._connection.execute(sa.update(table).where(table.c.token_hash == token_hash).values(expires_at=expires_at))
 
     def mark_used(self, token_hash: str, at: datetime) -> None:
         table = schema.links

@@ -159,6 +159,27 @@ async def test_language_and_zone_are_chosen_on_the_page(scene: Scene) -> None:
     assert "17:00" in (await page.locator("dl").inner_text())
 
 
+@pytest.mark.parametrize(
+    ("zone", "locale", "said"),
+    [
+        ("America/New_York", "en-US", "Monday, June 15, 2026, 4:00 – 5:30 AM (Eastern Daylight Time)"),
+        ("Asia/Tokyo", "de-DE", "Montag, 15. Juni 2026, 17:00–18:30 Uhr (Japanische Normalzeit)"),
+        ("Europe/Rome", "en-US", None),  # the same time as the event's
+    ],
+)
+async def test_the_page_says_the_time_in_the_browsers_own_zone(
+    scene: Scene, zone: str, locale: str, said: str | None
+) -> None:
+    page = await scene.open(scene.link, timezone_id=zone, locale=locale)
+    row = page.locator("dd[data-starts]")
+    if said is None:
+        assert not await row.is_visible()
+        return
+    text = " ".join((await row.inner_text()).split())
+    assert text.replace(" at ", ", ").replace(" um ", ", ") == said
+    assert await page.locator("dt:has(+ dd[data-starts])").is_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_on_any_page(scene: Scene, scheme: str) -> None:
     world = scene.world

@@ -10,9 +10,11 @@ from starlette.responses import Response
 
 from gateway.errors import Refused
 from gateway.flows import rsvp
-from gateway.flows.invitation import Invitation, choices, event_file, look
+from gateway.flows.invitation import Invitation, choices, event_feed, event_file, look, look_at_feed
+from gateway.flows.links import FEED_LENGTH, feed_url
 from gateway.flows.presenting import present
 from gateway.http.rsvp import answer_page as pages
+from gateway.http.rsvp.answer_form import CHOICES, HINTS, Scene, form_times, present_times
 from gateway.http.rsvp.dead_end import note
 from gateway.http.rsvp.door import BODY_LIMIT, Door, chosen
 from gateway.http.rsvp.guard import Path, caller, is_secure, read_form
@@ -24,7 +26,7 @@ from gateway.store.unit import Unit
 from policies.rsvp import APPLY, SAME
 from policies.verdict import Verdict
 
-_BELOW: dict[str, Callable[[pages.Scene], Page]] = {
+_BELOW: dict[str, Callable[[Scene], Page]] = {
     "propose": pages.propose_page,
     "delegate": pages.delegate_page,
 }
@@ -45,6 +47,9 @@ class AnswerDoor(Door):
     """The pages of an answer link."""
 
     async def get(self, request: Request, path: Path) -> Response:
+        if path.action == "event.ics" and len(path.token) == FEED_LENGTH:
+            followed = await self.context.store.read(lambda unit: look_at_feed(unit, self.context, path.token))
+            return _calendar(event_feed(followed))
         seen = await self.context.store.read(lambda unit: self._see(unit, look(unit, self.context, path.token)))
         if path.action == "event.ics":
             return self._file(request, seen)
@@ -52,7 +57,7 @@ class AnswerDoor(Door):
         page = self._shown(path, scene)
         return self._respond(request, seen, page, 200 if seen.invitation.is_open else 410)
 
-    def _shown(self, path: Path, scene: pages.Scene) -> Page:
+    def _shown(self, path: Path, scene: Scene) -> Page:
         if scene.invitation.is_open and self._permits(path.action, scene.invitation):
             return _BELOW[path.action](scene)
         if path.action == "not-me":
@@ -116,7 +121,7 @@ class AnswerDoor(Door):
                 return None
             text = words.say("Please give the mail address of the person.")
             return self._refuse(request, path, seen, form, "delegate", text)
-        if form.get("status", "").lower() not in (*pages.CHOICES, "needs-action"):
+        if form.get("status", "").lower() not in (*CHOICES, "needs-action"):
             text = words.say("Please choose one of the answers.")
             return self._refuse(request, path, seen, form, "status", text)
         return None
@@ -124,11 +129,8 @@ class AnswerDoor(Door):
     async def _propose(self, request: Request, path: Path, seen: Seen, form: dict[str, str], version: str) -> Response:
         scene = self._scene(request, path, seen, form)
         start, end = (_wall(form.get(name, "")) for name in ("start", "end"))
-        facts = scene.facts
-        same = facts is not None and facts.span is not None and start == facts.span.start.replace(tzinfo=None)
-        backwards = start is None or end is None or end < start
         text = scene.words.say("Please choose a time that is different from the present one.")
-        if start is None or end is None or backwards or (same and end == _present_end(scene)):
+        if start is None or end is None or end < start or (start, end) in _present(scene, form.get("occurrence", "")):
             return self._refuse(request, path, seen, form, "start", text)
         given = rsvp.GivenProposal(
             path.token, version, start, end, form.get("comment", "").strip(), form.get("occurrence", ""),
@@ -182,7 +184,7 @@ class AnswerDoor(Door):
         *,
         fault: str = "",
         field: str = "",
-    ) -> pages.Scene:
+    ) -> Scene:
         reader = choose_reader(
             chosen(form if form is not None else request.query_params),
             known=seen.locale,
@@ -191,25 +193,24 @@ class AnswerDoor(Door):
             known_zone=seen.zone,
         )
         now = self.context.clock.now()
-        return pages.Scene(
+        return Scene(
             reader=reader,
             invitation=seen.invitation,
             base=path.base,
             nonce=self.guard.nonce(path.token, seen.invitation.version),
             now=now,
-            hint=pages.HINTS.get(path.action, "") if form is None else "",
+            hint=HINTS.get(path.action, "") if form is None or fault else "",
             choices=choices(seen.invitation, now) if seen.invitation.is_open else (),
             typed=tuple(form.items()) if form and fault else (),
             fault=fault,
             fault_field=field,
+            feed=feed_url(self.context, seen.invitation.link, seen.invitation.policy.scheduling),
         )
 
     def _file(self, request: Request, seen: Seen) -> Response:
         if not seen.invitation.is_open:
             raise Refused("link-ended", "The event is over")
-        headers = {**SAFE, "Content-Disposition": 'attachment; filename="event.ics"'}
-        data = event_file(seen.invitation).encode("utf-8", "surrogateescape")
-        return Response(data, headers=headers, media_type="text/calendar")
+        return _calendar(event_file(seen.invitation))
 
     def _respond(self, request: Request, seen: Seen, page: Page, status: int = 200) -> Response:
         return respond(page, seen.look, status, secure=is_secure(request))
@@ -230,6 +231,12 @@ def _wall(text: str) -> datetime | None:
     return at if at.tzinfo is None and 1970 <= at.year <= 2200 else None
 
 
-def _present_end(scene: pages.Scene) -> datetime | None:
-    end = pages.present_times(scene)[1]
-    return end.replace(tzinfo=None) if end else None
+def _present(scene: Scene, recurrence_id: str) -> set[tuple[datetime | None, ...]]:
+    """Return the times that are no proposal: the one in the form, and that of the chosen occurrence."""
+    chosen = [form_times(choice.span) for choice in scene.choices if choice.recurrence_id == recurrence_id]
+    return {tuple(at and at.replace(tzinfo=None) for at in times) for times in (present_times(scene), *chosen)}
+
+
+def _calendar(text: str) -> Response:
+    headers = {**SAFE, "Content-Disposition": 'attachment; filename="event.ics"'}
+    return Response(text.encode("utf-8", "surrogateescape"), headers=headers, media_type="text/calendar")

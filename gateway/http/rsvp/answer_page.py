@@ -1,67 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages of an answer link as values: the question, what was answered, another time, passing on, not me.
 
-They show what the mail shows, in the words and the order of the mail. An answer is never preselected: the one whose
-button was pressed in the mail is named and stands first, and is still to be chosen (interop H02).
+They show what the mail shows, in the words and the order of the mail; what they ask is in `answer_form`.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 
-from gateway.flows.invitation import Choice, Invitation, changes_since
-from gateway.http.rsvp.page import Card, Field, Form, Go, Note, Option, Page
-from gateway.http.rsvp.reader import Reader, settings_form
+from gateway.flows.invitation import changes_since
+from gateway.http.rsvp.answer_form import Scene, answer_form, comment, form, proposal_form, undo_form
+from gateway.http.rsvp.page import Card, Field, Go, Here, Note, Page
+from gateway.http.rsvp.reader import settings_form
 from gateway.imip.changes import render_changes
-from gateway.imip.dates import read_tile, render_short_span
-from gateway.imip.facts import EventFacts, parse_facts
+from gateway.imip.dates import read_tile
+from gateway.imip.facts import EventFacts, Span
 from gateway.imip.kinds import ANSWER_TONES, ANSWERS
 from gateway.imip.letter import Section, Tile
 from gateway.imip.rows import render_guests, render_rows
-from gateway.imip.words import Words, mark
+from gateway.itip.model import Partstat
 from policies.rsvp import APPLY, ASK_AGAIN, SAME
 from policies.verdict import Verdict
 
-#: Posted value -> the sentence beside its button, and PARTSTAT.
-CHOICES: dict[str, tuple[str, str]] = {
-    "accepted": (mark("Yes, I will attend"), "ACCEPTED"),
-    "tentative": (mark("I am not sure yet"), "TENTATIVE"),
-    "declined": (mark("No, I will not attend"), "DECLINED"),
-}
-#: Last word of the path -> the answer that the button in the mail stood for.
-HINTS = {"accept": "accepted", "tentative": "tentative", "decline": "declined"}
-_HINTED = {
-    "accepted": mark("You chose “yes” in the message. Please confirm it here."),
-    "tentative": mark("You chose “maybe” in the message. Please confirm it here."),
-    "declined": mark("You chose “no” in the message. Please confirm it here."),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """One request for a page: who reads, the invitation, where we are, and what the form holds already."""
-
-    reader: Reader
-    invitation: Invitation
-    base: str
-    nonce: str
-    now: datetime
-    hint: str = ""
-    choices: tuple[Choice, ...] = ()
-    typed: tuple[tuple[str, str], ...] = ()  # what was typed before the form was refused
-    fault: str = ""
-    fault_field: str = ""
-
-    @property
-    def words(self) -> Words:
-        return self.reader.words
-
-    @property
-    def facts(self) -> EventFacts | None:
-        return parse_facts(self.invitation.calendar, (self.invitation.recurrence_id,))
-
-    def was_typed(self, name: str) -> str:
-        return dict(self.typed).get(name, "")
+#: Our script, beside the tokens; a page's `base` leads below its own.
+SCRIPT = "zone.js"
+#: Characters of a text that may stand before the question without pushing it away.
+_SHORT = 400
+_UNDONE = (Partstat.ACCEPTED, Partstat.TENTATIVE, Partstat.DECLINED, Partstat.NEEDS_ACTION)
 
 
 def question_page(scene: Scene) -> Page:
@@ -73,12 +38,8 @@ def question_page(scene: Scene) -> Page:
     if invitation.was_rescheduled:
         text = words.say("The event has changed since this link was sent. Please look at the details below.")
         notes.append(Note(text, "change"))
-    if invitation.partstat != "NEEDS-ACTION":
-        answer = words.label(ANSWERS.get(invitation.partstat, ANSWERS["NEEDS-ACTION"]))
-        tone = ANSWER_TONES.get(invitation.partstat, "neutral")
-        notes.append(Note(words.say("Your answer so far: {answer}", answer=answer), tone))
-    page = _page(scene, words.label("Will you attend?"), "invite", tuple(notes))
-    return replace(page, forms=(_answer_form(scene),), ways=tuple(_ways(scene)))
+    page = _page(scene, words.label("Will you attend?"), "invite", (*notes, *_so_far(scene)))
+    return replace(page, forms=(answer_form(scene),), ways=tuple(_ways(scene)), exits=_exits(scene))
 
 
 def answered_page(scene: Scene, verdict: Verdict, before: str) -> Page:
@@ -92,10 +53,10 @@ def answered_page(scene: Scene, verdict: Verdict, before: str) -> Page:
     if verdict.action == APPLY:
         notes.insert(0, Note(words.say("The organizer has been told.")))
     page = _page(scene, words.say("Your answer has been recorded: {answer}", answer=answer), str(tone), tuple(notes))
-    forms = [replace(_answer_form(scene), heading=words.label("Change the answer"), is_quiet=True)]
-    if verdict.action == APPLY and before != invitation.partstat:
-        forms.insert(0, _undo(scene, before))
-    return replace(page, changes=None, forms=tuple(forms), ways=tuple(_ways(scene)))
+    again = replace(answer_form(scene), heading=words.label("Change the answer"), is_quiet=True)
+    can_undo = verdict.action == APPLY and before != invitation.partstat and before in _UNDONE
+    undo = undo_form(scene, before) if can_undo else None
+    return replace(page, undo=undo, changes=None, forms=(again,), ways=tuple(_ways(scene)), exits=_exits(scene))
 
 
 def proposed_page(scene: Scene) -> Page:
@@ -103,26 +64,14 @@ def proposed_page(scene: Scene) -> Page:
     words = scene.words
     notes = (Note(words.say("Nothing changes until the organizer accepts it.")),)
     page = _page(scene, words.say("Your proposal has been sent to the organizer."), "yes", notes)
-    return replace(page, ways=(Go(words.label("Back to the invitation"), scene.base + "."),))
+    return replace(page, ways=(_back(scene),))
 
 
 def propose_page(scene: Scene) -> Page:
-    """Return the page on which another time is proposed. The present time stands in the form and is refused."""
-    words, facts = scene.words, scene.facts
-    span = facts.span if facts else None
-    whole_days = bool(span and span.all_day)
-    start, end = (_moment(at, whole_days) for at in present_times(scene))
-    kind = "date" if whole_days else "datetime-local"
-    fields = [
-        Field(kind, "start", words.label("Begins"), scene.was_typed("start") or start, required=True,
-              error=scene.fault if scene.fault_field == "start" else ""),
-        Field(kind, "end", words.label("Ends"), scene.was_typed("end") or end, required=True),
-        *_comment(scene),
-    ]  # fmt: skip
-    text = words.say("Times are in the time zone of the event.") if span and span.start.tzinfo else ""
-    form = _form(scene, words.label("Send proposal"), fields, text=text)
+    """Return the page on which another time is proposed."""
+    words = scene.words
     page = _page(scene, words.label("Propose another time"), "change", tuple(_fault(scene)))
-    return replace(page, forms=(form,), ways=(Go(words.label("Back to the invitation"), scene.base + "."),))
+    return replace(page, forms=(proposal_form(scene),), ways=(_back(scene),))
 
 
 def delegate_page(scene: Scene) -> Page:
@@ -133,12 +82,12 @@ def delegate_page(scene: Scene) -> Page:
     fields = [
         Field("email", "delegate", words.label("Mail address of this person"), typed, required=True, error=error,
               limit=254),
-        *_comment(scene),
+        *comment(scene),
     ]  # fmt: skip
     text = words.say("This person receives the invitation, and you no longer take part.")
-    form = _form(scene, words.label("Pass on"), fields, text=text)
+    asked = form(scene, words.label("Pass on"), fields, text=text)
     page = _page(scene, words.label("Pass the invitation on to somebody else"), "change", tuple(_fault(scene)))
-    return replace(page, forms=(form,), ways=(Go(words.label("Back to the invitation"), scene.base + "."),))
+    return replace(page, forms=(asked,), ways=(_back(scene),))
 
 
 def stranger_page(scene: Scene, *, noted: bool) -> Page:
@@ -148,9 +97,9 @@ def stranger_page(scene: Scene, *, noted: bool) -> Page:
         state = words.say("Thank you. The organizer will be told that this address is wrong.")
         return _bare(scene, state, "yes", ())
     sure = Field("check", "sure", words.label("This message was not meant for me"), "yes", required=True)
-    form = _form(scene, words.label("Tell the organizer"), [sure])
+    asked = form(scene, words.label("Tell the organizer"), [sure])
     page = _bare(scene, words.label("This is not me"), "change", tuple(_fault(scene)))
-    return replace(page, forms=(form,), ways=(Go(words.label("Back to the invitation"), scene.base + "."),))
+    return replace(page, forms=(asked,), ways=(_back(scene),))
 
 
 def _closed_page(scene: Scene) -> Page:
@@ -160,7 +109,7 @@ def _closed_page(scene: Scene) -> Page:
         if cancelled
         else words.say("This event is over and can no longer be answered.")
     )
-    page = _page(scene, state, "cancel" if cancelled else "neutral", ())
+    page = _page(scene, state, "cancel" if cancelled else "neutral", () if cancelled else tuple(_so_far(scene)))
     card = replace(page.card, is_over=cancelled) if page.card else None
     return replace(page, card=card, changes=None)
 
@@ -189,12 +138,21 @@ def _page(scene: Scene, state: str, tone: str, notes: tuple[Note, ...]) -> Page:
     title = facts.title or words.label("(no title)")
     shown = replace(facts, guest_count=max(facts.guest_count, invitation.guest_count))
     rows = tuple(row for row in render_rows(words, facts, scene.reader.zone, brief=False) if row.lines)
+    long = tuple(row for row in rows if sum(len(line.text) for line in row.lines) > _SHORT)
+    here = None if scene.reader.zone else _here(scene, facts.span)
     hidden = invitation.item.hide_attendees
     show = invitation.policy.rsvp.show_guests and not hidden
     return replace(
         page,
         title=f"{title} · {state}",
-        card=Card(title, rows, Tile(*read_tile(words, facts.span)) if facts.span else None),
+        card=Card(
+            title,
+            tuple(row for row in rows if row not in long),
+            Tile(*read_tile(words, facts.span)) if facts.span else None,
+            here=here,
+        ),
+        below=long,
+        script=scene.base + "../" + SCRIPT if here else "",
         changes=_changes(scene, facts),
         guests=render_guests(words, shown, hidden=hidden) if show or hidden else None,
         settings_label=words.label("Language and time zone"),
@@ -225,58 +183,33 @@ def _changes(scene: Scene, facts: EventFacts) -> Section | None:
     return Section(words.label("What has changed"), changes=rows) if rows else None
 
 
-def _answer_form(scene: Scene) -> Form:
-    words = scene.words
-    order = sorted(CHOICES, key=lambda value: value != scene.hint)
-    options = tuple(Option(value, words.label(CHOICES[value][0])) for value in order)
-    error = scene.fault if scene.fault_field == "status" else ""
-    asked = words.say(_HINTED[scene.hint]) if scene.hint else words.label("Your answer")
-    fields = [Field("radios", "status", asked, options=options, required=True, error=error), *_occurrences(scene)]
-    return _form(scene, words.label("Send answer"), [*fields, *_comment(scene)])
-
-
-def _occurrences(scene: Scene) -> Iterable[Field]:
-    words = scene.words
-    if not scene.choices:
-        return
-    whole = Option("", words.label("The whole series"), not scene.was_typed("occurrence"))
-    options = [whole]
-    for choice in scene.choices:
-        note = words.label(ANSWERS.get(choice.partstat, "")) if choice.partstat in ANSWERS else ""
-        label = render_short_span(words, choice.span)
-        chosen = choice.recurrence_id == scene.was_typed("occurrence")
-        options.append(Option(choice.recurrence_id, f"{label} · {note}" if note else label, chosen))
-    yield Field("select", "occurrence", words.label("This answer is for"), options=tuple(options))
-
-
-def _comment(scene: Scene) -> Iterable[Field]:
-    settings = scene.invitation.policy.rsvp
-    if settings.allow_comment and settings.comment_max_length:
-        label = scene.words.label("Message to the organizer (optional)")
-        yield Field("area", "comment", label, scene.was_typed("comment"), limit=settings.comment_max_length)
-
-
-def _undo(scene: Scene, before: str) -> Form:
-    words = scene.words
-    hidden = (("status", before.lower()), ("occurrence", scene.invitation.recurrence_id))
-    form = _form(scene, words.label("Undo"), [])
-    answer = words.label(ANSWERS.get(before, ANSWERS["NEEDS-ACTION"]))
-    text = words.say("Before it was: {answer}", answer=answer)
-    return replace(form, hidden=(*form.hidden, *hidden), text=text, is_quiet=True)
-
-
-def _form(scene: Scene, submit: str, fields: Iterable[Field], *, text: str = "") -> Form:
-    return Form(submit, tuple(fields), (("csrf", scene.nonce), *scene.reader.hidden), text=text)
-
-
 def _ways(scene: Scene) -> Iterable[Go]:
     words, settings = scene.words, scene.invitation.policy.rsvp
+    if scene.is_part:
+        yield _back(scene)
     yield Go(words.label("Add to my calendar"), scene.base + "event.ics")
+    if scene.feed:
+        yield Go(words.label("Subscribe in my calendar"), scene.feed)
     if settings.allow_proposals:
         yield Go(words.label("Propose another time"), scene.base + "propose")
     if settings.allow_delegation:
         yield Go(words.label("Pass the invitation on to somebody else"), scene.base + "delegate")
-    yield Go(words.label("This is not me"), scene.base + "not-me")
+
+
+def _back(scene: Scene) -> Go:
+    return Go(scene.words.label("Back to the invitation"), scene.base + ".")
+
+
+def _exits(scene: Scene) -> tuple[Go, ...]:
+    return (Go(scene.words.label("This is not me"), scene.base + "not-me"),)
+
+
+def _so_far(scene: Scene) -> Iterable[Note]:
+    words, partstat = scene.words, scene.invitation.partstat
+    if partstat != Partstat.NEEDS_ACTION:
+        answer = words.label(ANSWERS.get(partstat, ANSWERS["NEEDS-ACTION"]))
+        tone = ANSWER_TONES.get(partstat, "neutral")
+        yield Note(words.say("Your answer so far: {answer}", answer=answer), tone)
 
 
 def _fault(scene: Scene) -> Iterable[Note]:
@@ -284,20 +217,14 @@ def _fault(scene: Scene) -> Iterable[Note]:
         yield Note(scene.fault, "no", "alert")
 
 
-def present_times(scene: Scene) -> tuple[datetime | None, datetime | None]:
-    """Return start and end as the proposal's form shows them; the last day of whole days, not the one after."""
-    facts = scene.facts
-    span = facts.span if facts else None
-    if span is None:
-        return None, None
-    end = span.end or span.start
-    return span.start, end - timedelta(days=1) if span.all_day and span.end else end
-
-
-def _moment(at: datetime | None, whole_days: bool) -> str:
-    if at is None:
-        return ""
-    return at.strftime("%Y-%m-%d" if whole_days else "%Y-%m-%dT%H:%M")
+def _here(scene: Scene, span: Span | None) -> Here | None:
+    """Return what a browser needs to say the time in its own zone; days and floating times are the same everywhere."""
+    if span is None or span.all_day or span.is_floating:
+        return None
+    offset = span.start.utcoffset()
+    starts, ends = (at.astimezone(UTC).isoformat() if at else "" for at in (span.start, span.end))
+    minutes = int(offset.total_seconds() // 60) if offset is not None else 0
+    return Here(scene.words.label("In your time zone"), starts, ends, minutes)
 
 
 def masked(address: str) -> str:

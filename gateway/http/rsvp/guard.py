@@ -36,8 +36,8 @@ _refusals = Counter("imip_rsvp_refusals_total", "Requests to pages of links that
 class Brake:
     """So many requests in a minute for each key, counted by leaking buckets; bounded in memory."""
 
-    def __init__(self, per_minute: int) -> None:
-        self._limit = float(per_minute)
+    def __init__(self, per_minute: float) -> None:
+        self._limit = max(1.0, per_minute)
         self._fill: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, key: str, now: datetime, weight: float = 1.0) -> int:
@@ -53,14 +53,17 @@ class Brake:
 
 
 class Guard:
-    """The brakes of one process, and the key of its nonces (the same in all processes)."""
+    """The brakes of one process, and the key of its nonces (the same in all processes).
+
+    Looking writes nothing, so requests are counted in memory, and each process allows its part of what is configured.
+    """
 
     def __init__(self, context: Context) -> None:
-        http = context.config.http
+        http, processes = context.config.http, context.config.workers.processes
         self._context = context
         self._key = context.key("page-form")
-        self._by_peer = Brake(http.rsvp_requests_per_minute)
-        self._by_link = Brake(http.rsvp_requests_per_link)
+        self._by_peer = Brake(http.rsvp_requests_per_minute / processes)
+        self._by_link = Brake(http.rsvp_requests_per_link / processes)
 
     def admit(self, request: Request, token: str) -> None:
         """Count a request against its address and its link.

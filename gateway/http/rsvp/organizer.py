@@ -123,13 +123,13 @@ def organizer_page(gathering: Gathering, reader: Reader, nonce: str) -> Page:
         blocks.insert(0, Block(words.label("Proposed changes"), tuple(_proposals(gathering, reader, hidden))))
     if gathering.held:
         blocks.insert(0, Block(words.label("Waiting for your decision"), tuple(_held(gathering, reader, hidden))))
-    forms: tuple[Form, ...] = ()
+    asides: tuple[Form, ...] = ()
     if gathering.silent:
         text = words.count(
             "{number} person has not answered yet.", "{number} people have not answered yet.", len(gathering.silent)
         )
         sure = Field("check", "do", words.label("Send the invitation to them once more"), "remind", required=True)
-        forms = (Form(words.label("Ask again"), (sure,), hidden, text=text, is_quiet=True),)
+        asides = (Form(words.label("Ask again"), (sure,), hidden, text=text, is_quiet=True),)
     return Page(
         language=words.tag,
         direction=words.direction,
@@ -139,7 +139,7 @@ def organizer_page(gathering: Gathering, reader: Reader, nonce: str) -> Page:
         now=words.label("Proposed"),
         tone="neutral",
         card=Card(title, rows, tile, gathering.item.status == "CANCELLED"),
-        forms=forms,
+        asides=asides,
         blocks=tuple(blocks),
         settings=settings_form(reader, facts.span.start if facts and facts.span and facts.span.start.tzinfo else None),
         settings_label=words.label("Language and time zone"),

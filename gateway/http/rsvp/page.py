@@ -18,6 +18,7 @@ class Option:
     label: str
     checked: bool = False
     note: str = ""
+    tone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,16 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Here:
+    """When the event is, for a script to say in the zone of the browser: instants, and how far off UTC (minutes)."""
+
+    label: str
+    starts: str
+    ends: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """The event: what the mail shows."""
 
@@ -65,6 +76,7 @@ class Card:
     rows: tuple[Row, ...] = ()
     tile: Tile | None = None
     is_over: bool = False
+    here: Here | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +120,17 @@ class Page:
     tone: str = "invite"
     notes: tuple[Note, ...] = ()
     card: Card | None = None
+    undo: Form | None = None
     changes: Section | None = None
     quote: Quote | None = None
     forms: tuple[Form, ...] = ()
+    below: tuple[Row, ...] = ()  # what is long, after the question
     blocks: tuple[Block, ...] = ()
+    asides: tuple[Form, ...] = ()  # forms that come after the lists
     guests: Section | None = None
     ways: tuple[Go, ...] = ()
     settings_label: str = ""
     settings: Form | None = None
     footer: tuple[str, ...] = ()
+    exits: tuple[Go, ...] = ()  # ways out, behind the footer
+    script: str = ""  # of ours, relative; the page does without it

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a page to HTML with the headers that keep it safe: no script, no foreign asset, no cache, no frame.
+"""From a page to HTML with the headers that keep it safe: no script but ours, no foreign asset, no cache, no frame.
 
 Style stands in the page and is allowed by its digest alone (CSP Level 3 §8.3), so nothing else that gets into a page
 can style or run anything. An operator's own template is tried first, in the sandbox; one that fails loses to ours.
@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 NAMES = ("page.html.j2", "style.css.j2")
 OWN = "own.html.j2"
 MAX_PAGE = 1_000_000
+_SCRIPTS = "; script-src 'self'"
 _STYLE = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL | re.IGNORECASE)
 
 #: RFC 9110 and friends have no word against any of these on a page that nobody links to and nobody keeps.
@@ -56,13 +57,24 @@ def respond(page: Page, look: Look, status: int = 200, *, secure: bool = True, *
     digests = " ".join(f"'sha256-{_digest(style)}'" for style in _STYLE.findall(html)[:8]) or "'none'"
     policy = (
         f"default-src 'none'; style-src {digests}; img-src data:; form-action 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'"
+        f"frame-ancestors 'none'; base-uri 'none'{_SCRIPTS if page.script else ''}"
     )
     said = {**SAFE, "Content-Security-Policy": policy, "Content-Language": page.language}
     if secure:
         said["Strict-Transport-Security"] = "max-age=31536000"
     said.update({name.replace("_", "-"): value for name, value in headers.items()})
     return HTMLResponse(html, status, said)
+
+
+def script() -> Response:
+    """Return our one script: what it says is for the reader's eyes, and the page does without it."""
+    headers = {**SAFE, "Cache-Control": "public, max-age=3600"}
+    return Response(_script(), headers=headers, media_type="text/javascript")
+
+
+@lru_cache(maxsize=1)
+def _script() -> str:
+    return files("gateway.http").joinpath("templates", "zone.js").read_text("utf-8")
 
 
 def render_page(page: Page, look: Look) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answering from the mail, as a guest sees it: pages, answers, and what becomes of them."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -143,6 +144,33 @@ async def test_one_occurrence_of_a_series_can_be_answered_alone(world: RsvpWorld
     assert "declined" in (await world.get(link)).text  # shown beside the occurrence
 
 
+async def test_changing_the_answer_to_one_occurrence_leaves_the_series_alone(world: RsvpWorld) -> None:
+    await world.put(event(*SERIES))
+    link = await world.link(LEE)
+    await world.answer(link, "accepted")
+    page = await world.answer(link, "declined", occurrence="20260622T100000")
+    assert "Back to the invitation" in page.text
+    page = await world.post(link, status="tentative", **page.hidden(1))  # "Change the answer", below "Undo"
+    ical = (await world.item()).ical
+    assert (partstats(ical)[LEE], partstats(ical, "20260622T100000")[LEE]) == ("ACCEPTED", "TENTATIVE")
+    await world.post(link, **page.hidden(0))
+    ical = (await world.item()).ical
+    assert (partstats(ical)[LEE], partstats(ical, "20260622T100000")[LEE]) == ("ACCEPTED", "DECLINED")
+
+
+async def test_another_time_for_one_occurrence(world: RsvpWorld) -> None:
+    await world.put(event(*SERIES))
+    link = (await world.link(LEE)) + "/propose"
+    form = {**(await world.get(link)).hidden(), "occurrence": "20260622T100000"}
+    for start, end in (("2026-06-22T10:00", "2026-06-22T11:30"), ("2026-06-15T10:00", "2026-06-15T11:30")):
+        assert (await world.post(link, start=start, end=end, **form)).status == 422
+    assert (await world.post(link, start="2026-06-23T10:00", end="2026-06-23T11:00", **form)).status == 200
+    item = await world.item()
+    (proposal,) = await world.store.read(lambda unit: unit.objects.proposals(item.id))
+    assert proposal.recurrence_id == "20260622T100000"
+    assert "DTSTART;TZID=Europe/Berlin:20260623T100000" in proposal.ical
+
+
 async def test_a_link_to_one_occurrence_answers_that_one_only(world: RsvpWorld) -> None:
     override = component(
         "RECURRENCE-ID;TZID=Europe/Berlin:20260622T100000", "DTSTART;TZID=Europe/Berlin:20260622T140000",
@@ -199,6 +227,51 @@ async def test_the_event_can_be_taken_along(world: RsvpWorld, link: str) -> None
     assert "PARTSTAT=TENTATIVE" in file.response.text.replace("\r\n ", "")
     assert "METHOD" not in file.response.text
     assert "X-IMIP" not in file.response.text
+
+
+async def feed(world: RsvpWorld, link: str) -> str:
+    """The path of the subscription that a page offers."""
+    (url,) = re.findall(r'href="(webcal://calendar\.example\.org/[^"]+)"', (await world.get(link)).response.text)
+    return str(url).removeprefix("webcal://calendar.example.org")
+
+
+async def test_a_calendar_program_that_subscribes_follows_the_event(world: RsvpWorld, link: str) -> None:
+    path = await feed(world, link)
+    first = (await world.get(path)).response
+    assert first.headers["content-type"].startswith("text/calendar")
+    assert "REFRESH-INTERVAL;VALUE=DURATION:PT4H" in first.text
+    await world.put(event(*MEETING[:3], "LOCATION:Red room"))
+    assert "LOCATION:Red room" in (await world.get(path)).response.text
+    await world.put(event(*MEETING, "STATUS:CANCELLED"))
+    gone = (await world.get(path)).response
+    assert (gone.status_code, "STATUS:CANCELLED" in gone.text) == (200, True)
+    await world.put(None)
+    assert (await world.get(path)).status == 404
+
+
+async def test_whoever_has_the_subscription_can_answer_nothing(world: RsvpWorld, link: str) -> None:
+    path, form = await feed(world, link), (await world.get(link)).hidden()
+    assert link.rpartition("/")[2] not in path
+    page = path.removesuffix("/event.ics")
+    assert [(await world.get(where)).status for where in (page, page + "/accept")] == [404, 404]
+    assert (await world.post(page, status="accepted", **form)).status == 404
+    assert (await world.post(path, status="accepted", **form)).status == 404
+    flipped = page[:-1] + ("A" if page[-1] != "A" else "B")
+    assert (await world.get(flipped + "/event.ics")).status == 404
+
+
+async def test_a_new_join_link_is_said_beside_the_old_one(world: RsvpWorld) -> None:
+    await world.put(event(*MEETING, "CONFERENCE;VALUE=URI:https://meet.example/old"))
+    link = await world.link(LEE)
+    await world.put(event(*MEETING, "CONFERENCE;VALUE=URI:https://meet.example/new"))
+    page = await world.get(link)
+    assert "What has changed Join Before: https://meet.example/old Now: https://meet.example/new" in page.text
+
+
+async def test_what_is_long_stands_below_the_question(world: RsvpWorld) -> None:
+    await world.put(event(*MEETING, "DESCRIPTION:" + "Read this first. " * 40))
+    text = (await world.get(await world.link(LEE))).text
+    assert text.index("Blue room") < text.index("Send answer") < text.index("Read this first.")
 
 
 async def test_not_me_tells_the_organizer_and_shows_nothing(world: RsvpWorld, link: str) -> None:
