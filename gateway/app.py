@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -123,7 +123,8 @@ async def serving(
             call()
 
     context = await open_context(config, clock=clock, ids=ids, public_url=public_url, wake=wake)
-    relay = configured_relay(config.relay, hostname=config.gateway.hostname, clock=context.clock)
+    hops = {url: next_hop(url, config, context.clock) for url in (None, *(each.next_hop for each in config.listeners))}
+    relay = hops[None]
     names = resolver or DnsResolver(config.authn.dns_servers, timeout=config.authn.dns_timeout.total_seconds())
     workers = make_workers(context, relay, f"{socket.gethostname()}:{os.getpid()}")
     waking.append(workers.wake)
@@ -134,7 +135,9 @@ async def serving(
             try:
                 for listener in config.listeners:
                     flow = partial(examine, context, names)
-                    doors.append(await _open_door(listener, context, relay, flow, sockets.get(listener), tasks))
+                    doors.append(
+                        await _open_door(listener, context, hops[listener.next_hop], flow, sockets.get(listener), tasks)
+                    )
                 for worker in workers.all:
                     tasks.create_task(worker.run(), name=f"worker-{worker.name}")
                 yield Running(context, relay, workers, tuple(Bound(door.kind, door.address()) for door in doors))
@@ -144,8 +147,21 @@ async def serving(
     except BaseExceptionGroup as group:  # one cause is told as itself, not as a group of one
         raise group.exceptions[0] if len(group.exceptions) == 1 else group from None
     finally:
-        await relay.close()
+        for hop in hops.values():
+            await hop.close()
         await context.store.close()
+
+
+def next_hop(url: str | None, config: Config, clock: Clock | None = None) -> Relay:
+    """Return where mail goes on to: the relay, or what a door names instead (without the relay's login).
+
+    Raises:
+        Misconfigured: the url cannot be used.
+    """
+    options = config.relay
+    if url is not None:
+        options = replace(options, url=url, tls=None, username=None, password_file=None)
+    return configured_relay(options, hostname=config.gateway.hostname, clock=clock)
 
 
 async def _open_door(

@@ -14,7 +14,7 @@ from functools import partial
 
 from cryptography import x509
 
-from gateway.app import open_context
+from gateway.app import next_hop, open_context
 from gateway.authn.resolver import DnsResolver
 from gateway.cli.output import answer
 from gateway.cli.postfix_settings import TRANSPORT
@@ -22,7 +22,6 @@ from gateway.cli.settings import loaded
 from gateway.config import Config, Listener
 from gateway.errors import Deferred, GatewayError
 from gateway.flows.context import Context
-from gateway.relay.opening import configured_relay
 from gateway.relay.sign import dns_record
 from gateway.store.accounts import DkimKey
 from gateway.store.unit import Unit
@@ -58,7 +57,8 @@ async def _check(args: argparse.Namespace) -> int:
     findings = [Finding("configuration", State.GOOD, str(args.config or "defaults"))]
     findings += _tls(config)
     findings += [finding async for finding in _store_and_domains(config)]
-    findings.append(await _next_hop(config))
+    for url in dict.fromkeys((config.relay.url, *(each.next_hop for each in config.listeners if each.next_hop))):
+        findings.append(await _next_hop(config, url))
     findings += _postfix(config)
     lines = []
     for finding in findings:
@@ -141,10 +141,10 @@ async def _txt(resolver: DnsResolver, what: str, name: str, wanted: str, prefix:
     return Finding(what, State.BAD if not prefix else State.HINT, "not published as it should be", mend)
 
 
-async def _next_hop(config: Config) -> Finding:
-    what = f"next hop {config.relay.url}"
+async def _next_hop(config: Config, url: str) -> Finding:
+    what = f"next hop {url}"
     try:
-        relay = configured_relay(config.relay, hostname=config.gateway.hostname)
+        relay = next_hop(None if url == config.relay.url else url, config)
     except GatewayError as error:
         return Finding(what, State.BAD, error.public, "[relay]")
     try:

@@ -85,7 +85,8 @@ def _mode_fault(text: str) -> str | None:
 
 #: Options that mean something for some kinds of door only.
 _ONLY_FOR: dict[str, tuple[Kind, ...]] = {
-    "direction": ("filter", "milter"),
+    "direction": ("filter", "lmtp", "milter"),
+    "next_hop": ("filter", "lmtp"),
     "public_url": ("http",),
     "trusted_proxies": ("http",),
     "peers": ("filter", "lmtp", "milter"),
@@ -107,7 +108,13 @@ class Listener:
         "127.0.0.1:0", "Where to bind: host:port (port 0 = any free one) or unix:/path.", check=address_fault
     )
     direction: Direction = option(
-        "inbound", "Filter and milter: which mail comes here; both decides by the domains of each mail."
+        "inbound", "Filter, lmtp and milter: which mail comes here; both decides by the domains of each mail."
+    )
+    next_hop: str | None = option(
+        None,
+        "Filter and lmtp: where mail goes on to that passes this door; our own mails go to the relay.",
+        derived="[relay] url",
+        example="lmtp:unix:/var/run/dovecot/lmtp",
     )
     public_url: str | None = option(
         None,
@@ -158,6 +165,8 @@ class Listener:
         for name, kinds in _ONLY_FOR.items():
             if self.kind not in kinds and getattr(self, name) != defaults[name]:
                 yield name, f"means nothing for kind {self.kind!r}; only for {', '.join(kinds)}"
+        if self.next_hop is not None and not re.match(r"(?:smtps?|lmtp)://|lmtp:unix:/|maildir:/", self.next_hop):
+            yield "next_hop", "is written as [relay] url, such as smtp://host:port or lmtp:unix:/path"
         if self.tls != "none" and not (self.tls_cert and self.tls_key):
             yield "tls", f"{self.tls!r} needs tls_cert and tls_key"
         if self.tls == "none" and (self.tls_cert or self.tls_key):

@@ -4,12 +4,13 @@
 import contextlib
 import os
 import re
+import select
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,14 +90,23 @@ class Postfix:
 
 
 @contextlib.contextmanager
-def private_postfix(final: str, **settings: str) -> Iterator[Postfix]:
-    """Run an instance that hands mail for example.org to `final` (a transport such as lmtp:[127.0.0.1]:24)."""
+def private_postfix(
+    final: str,
+    prepare: Callable[[Postfix], None] = lambda instance: None,
+    *,
+    port: int | None = None,
+    **settings: str,
+) -> Iterator[Postfix]:
+    """Run an instance that hands mail for example.org to `final` (a transport such as lmtp:[127.0.0.1]:24).
+
+    `prepare` may change its settings before it starts: what is changed later is taken up some time later.
+    """
     folder = Path(tempfile.mkdtemp(prefix="gw-postfix-"))
     folder.chmod(0o755)
     for name in ("etc", "spool", "data", "log"):
         (folder / name).mkdir()
     shutil.chown(folder / "data", "postfix")
-    port = free_port()
+    port = port or free_port()
     main = {
         "compatibility_level": "3.6",
         "queue_directory": str(folder / "spool"),
@@ -127,26 +137,28 @@ def private_postfix(final: str, **settings: str) -> Iterator[Postfix]:
         "master_service_disable": "",
         "message_size_limit": "40960000",
         "smtp_line_length_limit": "0",  # the final hop must not fold either, or nothing could be compared
+        "lmtp_line_length_limit": "0",
         **settings,
     }
     (folder / "etc" / "main.cf").write_text("".join(f"{name} = {value}\n" for name, value in main.items()))
     (folder / "etc" / "master.cf").write_text(_MASTER.format(port=port))
     instance = Postfix(folder, port)
-    instance.run("start")
     try:
-        _wait_for(port, instance)
+        prepare(instance)
+        instance.run("start")  # comes back when the master listens
+        wait_for(port, b"220")
         yield instance
     finally:
         instance.run("stop")
-        instance.run("abort")
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait_for(port: int, instance: Postfix) -> None:
-    end = time.monotonic() + 15
+def wait_for(port: int, greeting: bytes, seconds: float = 20) -> None:
+    """Return once a server greets on this port; one that is not there yet refuses, and is asked again."""
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            if connection.recv(100).startswith(b"220"):
+            if connection.recv(100).startswith(greeting):
                 return
-        time.sleep(0.1)
-    raise RuntimeError(f"Postfix did not start: {instance.log[-2000:]}")
+        select.select((), (), (), 0.05)
+    raise RuntimeError(f"nobody greets on port {port}")
