@@ -22,15 +22,22 @@ from gateway.itip.model import (
     ApplySettings,
     Change,
     DiffSettings,
+    Fault,
     FieldChange,
     ItipMessage,
     Outcome,
     PartstatReset,
     UninvitedReply,
+    Verdict,
 )
 from gateway.itip.parse import Reading, parse_calendar
 from gateway.itip.tree import Component
 from gateway.itip.values import parse_utc
+from gateway.replies import reply_for
+
+
+class Unreadable(Refused):
+    """A file holds no calendar that can be read."""
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +66,10 @@ def _diff(args: argparse.Namespace) -> int:
     settings = DiffSettings(hide_attendees=args.hide_attendees)
     if args.partstat_reset:
         settings = dataclasses.replace(settings, partstat_reset=PartstatReset(args.partstat_reset))
-    change = diff(_object(args.old), _object(args.new), addresses=args.addresses, now=_now(args), settings=settings)
+    try:
+        change = diff(_object(args.old), _object(args.new), addresses=args.addresses, now=_now(args), settings=settings)
+    except Unreadable as error:
+        return _complained(args, _change_document(Change(error=Fault("object.unreadable", error.public))), error)
     return answer(args, _change_document(change), _change_text(change))
 
 
@@ -67,15 +77,28 @@ def _apply(args: argparse.Namespace) -> int:
     settings = ApplySettings()
     if args.uninvited:
         settings = dataclasses.replace(settings, uninvited=UninvitedReply(args.uninvited))
+    try:
+        stored = _object(args.stored)
+    except Unreadable as error:
+        unread = Outcome(Verdict.REFUSED, "object.unreadable", error.public)
+        return _complained(args, _outcome_document(unread), error)
     outcome = apply_data(
         _octets(args.message),
-        _object(args.stored),
+        stored,
         sender_address=args.bearer,
         addresses=args.addresses,
         now=_now(args),
         settings=settings,
     )
     return answer(args, _outcome_document(outcome), _outcome_text(outcome))
+
+
+def _complained(args: argparse.Namespace, document: dict[str, Any], error: Unreadable) -> int:
+    """Answer in the verb's own shape where it is read by a program; people get the complaint of every command."""
+    if not args.json:
+        raise error
+    answer(args, document, ())
+    return reply_for(error).exit_status
 
 
 def _change_document(change: Change) -> dict[str, Any]:
@@ -169,7 +192,7 @@ def _object(name: str) -> Component | None:
     reading = parse_calendar(_octets(name))
     if isinstance(reading, Reading):
         return reading.calendar
-    raise Refused("bad-calendar", f"{name}: {reading.reason}")
+    raise Unreadable("bad-calendar", f"{name}: {reading.reason}")
 
 
 def _now(args: argparse.Namespace) -> datetime:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gateway.errors import Refused
-from gateway.itip.address import normal_addresses
+from gateway.itip.address import is_mailable, normal_addresses, plain_address
 from gateway.itip.attendee import AttendeeSide, reply_sequence_source
 from gateway.itip.delta import Delta, implied, state
 from gateway.itip.instances import MASTER, InstanceKey
@@ -19,11 +19,12 @@ from gateway.itip.objects import Party, SchedulingObject, read_object
 from gateway.itip.organizer import Group, OrganizerSide, Owed
 from gateway.itip.revision import Revision
 from gateway.itip.tree import Component, Prop, build_tree
-from gateway.itip.values import parse_utc
+from gateway.itip.values import parse_moment, parse_utc
 from gateway.itip.view import cancel_component
 
 DEFAULT_SETTINGS = DiffSettings()
 _BELIEVED_AHEAD = timedelta(days=1)
+_MOMENTS = frozenset({"DTSTART", "DTEND", "DUE", "RECURRENCE-ID"})
 
 #: The sentence where several recipients were left out, or nobody at all was to be told.
 _SENTENCES = {
@@ -76,7 +77,7 @@ class _Change:
     ) -> None:
         self.old = None if old is None else _usable(read_object(old))
         self.new = None if new is None else read_object(new)
-        self.mine = normal_addresses(addresses)
+        self.addresses, self.mine = addresses, normal_addresses(addresses)
         self.now, self.settings = now, settings
         self._stamped_at: datetime | None = None  # DTSTAMP of the last message written
 
@@ -114,8 +115,19 @@ class _Change:
         if self.old.kind != self.new.kind:
             return Fault("change.kind", "An event cannot become a task, nor the reverse")
         first, second = self.old.organizer, self.new.organizer
-        if first is not None and second is not None and first.address not in self.mine and second.address in self.mine:
+        if first is not None and second is not None and first.address not in {*self.mine, second.address}:
             return Fault("change.organizer", f"The event belongs to {first.spelled}; only they can hand it over")
+        return None
+
+    def _unreadable(self) -> Fault | None:
+        """Why guests could not read when it is; of somebody else's event that is their business."""
+        try:
+            for component in self.new.components if self.new is not None else ():
+                for item in component.items:
+                    if item.name in _MOMENTS and isinstance(item, Prop):
+                        parse_moment(item)
+        except Refused as error:
+            return Fault("object.no-start", f"The time of the event cannot be read: {error.public}")
         return None
 
     def _as_organizer(self, before: Party | None, after: Party | None) -> Change:
@@ -123,10 +135,13 @@ class _Change:
         assert sent_by is not None
         if (after or sent_by).schedule_agent != "SERVER":
             return self._nothing("change.schedule-agent")
+        fault = self._unreadable()
+        if fault is not None:
+            return Change(error=fault)
         whole = delta = Delta(self.old, self.new, self.settings.significant)
         if self._is_past():
             return self._kept(Revision(whole, self.settings, self.mine), "change.past")
-        if before is None and self.old is not None:  # it was a private event: this is the first time anybody is told
+        if before is None or before.schedule_agent != "SERVER":  # the first time that anybody is told by this server
             delta = Delta(None, self.new, self.settings.significant)
         elif after is None and self.new is not None:  # it is a private event from now on
             delta = Delta(self.old, None, self.settings.significant)
@@ -166,7 +181,7 @@ class _Change:
                 for people in [[person] for person in group.people] if alone else [group.people]:
                     only = people[0].address if alone else None
                     parts = [self._part(one, version, group, key, revision, only) for key in one.keys]
-                    head = Letterhead(version.uid, sent_by.spelled, version.zones)
+                    head = Letterhead(version.uid, self._address_of(sent_by), version.zones)
                     to = [person.spelled for person in people]
                     stamp = at + index * SECOND
                     self._stamped_at = max(self._stamped_at or stamp, stamp)
@@ -176,6 +191,12 @@ class _Change:
                         )
                     )
         return messages
+
+    def _address_of(self, organizer: Party) -> str:
+        """Where the organizer writes from: another own address where the calendar names them by a path or a URN."""
+        if organizer.is_mailable:
+            return organizer.spelled
+        return next((plain_address(own) for own in self.addresses if is_mailable(own)), organizer.spelled)
 
     def _part(
         self, one: Owed, version: SchedulingObject, group: Group, key: InstanceKey, revision: Revision, only: str | None

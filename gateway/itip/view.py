@@ -8,6 +8,7 @@ no other guest.
 
 from collections.abc import Iterable
 
+from gateway.itip.address import build_mailto
 from gateway.itip.instances import MASTER, InstanceKey, Series
 from gateway.itip.model import Partstat
 from gateway.itip.objects import read_party
@@ -181,7 +182,12 @@ def answered(line: Prop) -> Prop:
 
 
 def clean(line: Prop, kept: frozenset[str] = _PARAMS) -> Prop:
-    """Return a line with only the parameters that may leave the house (RFC 6638 §7: SCHEDULE-* never does)."""
+    """Return a line with only the parameters that may leave the house (RFC 6638 §7: SCHEDULE-* never does).
+
+    Who has an address that mail reaches is named by it, whatever the calendar calls them (RFC 6047 §2.3).
+    """
+    if line.value[:7].lower() != "mailto:" and (person := read_party(line)).is_mailable:
+        line = line.with_value(build_mailto(person.spelled)).without_params("EMAIL")
     if all(name in kept for name, _ in line.params):
         return line
     return Prop(line.name, line.value, tuple((name, values) for name, values in line.params if name in kept))

@@ -107,7 +107,13 @@ def test_exit_statuses(
     assert main(("itip", *found)) == status
     assert capsys.readouterr().err.startswith("imip-gateway: ")
     assert main(("itip", *found, "--json")) == status
-    assert set(json.loads(capsys.readouterr().out)["error"]) >= {"code", "reason"}
+    document = json.loads(capsys.readouterr().out)
+    if status == 66:
+        assert set(document["error"]) >= {"code", "reason"}
+    elif words[0] == "apply":
+        assert (document["outcome"], document["rule"], document["messages"]) == ("refused", "object.unreadable", [])
+    else:
+        assert (document["error"]["rule"], document["messages"], document["stored"]) == ("object.unreadable", [], None)
 
 
 @pytest.mark.parametrize("words", [("apply", "x"), ("diff", "x", "y"), ("apply", "x", "y", "--from", LEE), ("dance",)])

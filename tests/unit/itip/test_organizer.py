@@ -258,6 +258,11 @@ class TestPeople:
         assert sent(changed(one(theirs), one(ours))) == [("REQUEST", (KIM,), ("",))]
         assert changed(one(theirs), one(theirs)).nothing_rule == "change.not-significant"
 
+    def test_an_event_that_another_program_scheduled_is_told_for_the_first_time(self) -> None:
+        before = one().replace("ORGANIZER;", "ORGANIZER;SCHEDULE-AGENT=CLIENT;")
+        assert sent(changed(before, one())) == [("REQUEST", (LEE, SAM), ("",))]
+        assert changed(one(), before).nothing_rule == "change.schedule-agent"
+
     def test_force_send_tells_one_guest_again_and_is_forgotten(self) -> None:
         forced = one().replace("CN=Lee", "CN=Lee;SCHEDULE-FORCE-SEND=REQUEST")
         found = changed(one(), forced)
@@ -271,6 +276,23 @@ class TestPeople:
         found = changed(None, one(f"ATTENDEE:{address}"))
         assert sent(found) == [("REQUEST", (LEE, SAM), ("",))]
         assert "change.unreachable" in skipped(found)
+
+    @pytest.mark.parametrize(
+        "line",
+        [f"ATTENDEE;EMAIL={KIM}:urn:uuid:5", f"ATTENDEE;EMAIL={KIM}:/principals/kim/", f"ATTENDEE:{KIM}"],
+    )
+    def test_in_mail_people_are_named_by_their_mail_address(self, line: str) -> None:
+        """Nobody finds themself, or can answer, by a principal's path (RFC 6047 §2.3)."""
+        new = one(line).replace(f"ORGANIZER;CN=Dana:mailto:{DANA}", f"ORGANIZER;EMAIL={DANA}:urn:uuid:1")
+        for found in (changed(None, new), changed(new, None)):
+            text = found.messages[0].calendar
+            assert f":mailto:{KIM}\r\n" in text
+            assert f"ORGANIZER:mailto:{DANA}\r\n" in text
+        assert line in (changed(None, new).stored or "")
+
+    def test_mail_comes_from_an_address_whatever_the_organizer_is_called(self) -> None:
+        new = one().replace(f"ORGANIZER;CN=Dana:mailto:{DANA}", "ORGANIZER:urn:uuid:1")
+        assert changed(None, new, "urn:uuid:1", DANA).messages[0].from_address == DANA
 
     def test_the_email_parameter_helps_where_the_address_is_none(self) -> None:
         found = changed(None, one(f"ATTENDEE;EMAIL={KIM}:urn:uuid:1"))
@@ -593,6 +615,18 @@ class TestErrors:
     def test_identity_does_not_change(self) -> None:
         assert changed(one(), calendar(component(*meeting(), uid="u2"))).error.rule == "change.uid"  # type: ignore[union-attr]
         assert changed(one(), calendar(component(*meeting(), kind="VTODO"))).error.rule == "change.kind"  # type: ignore[union-attr]
+
+    @pytest.mark.parametrize("line", ["DTEND:later", "DTSTART:20261203T100000Z", "DUE:20261303"])
+    def test_times_that_guests_could_not_read_are_not_sent(self, line: str) -> None:
+        bad = ("RECURRENCE-ID:soon",) if line.startswith("DTSTART") else ()
+        new = calendar(component(*meeting(WEEKLY)), component(*meeting(line, *bad))) if bad else one(line)
+        assert changed(None, new).error.rule == "object.no-start"  # type: ignore[union-attr]
+        assert changed(new, one()).error is None
+
+    @pytest.mark.parametrize("who", [LEE, KIM])
+    def test_a_guest_names_no_other_organizer(self, who: str) -> None:
+        other = one().replace(f"ORGANIZER;CN=Dana:mailto:{DANA}", f"ORGANIZER:mailto:{who}")
+        assert changed(one(), other, LEE).error.rule == "change.organizer"  # type: ignore[union-attr]
 
     def test_nobody_takes_over_somebody_elses_event(self) -> None:
         mine = one().replace(f"ORGANIZER;CN=Dana:mailto:{DANA}", f"ORGANIZER:mailto:{LEE}")
