@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
+#: How nearly every calendar address is written; what does not look so is looked at more closely.
+_PLAIN = re.compile(r"mailto:([A-Za-z0-9.!#$&'*+/=^_`{|}~-]{1,64}@[A-Za-z0-9.-]{0,250}[A-Za-z0-9])")
 _SCHEME = re.compile(r"\s*mailto:", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _MAILABLE = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]+@[^\s@<>()\\,;:\"\x00-\x1f\x7f]+")
@@ -21,6 +23,9 @@ def plain_address(text: str) -> str:
     >>> plain_address("MAILTO:Jane%2BDoe@Example.org?subject=x")
     'Jane+Doe@Example.org'
     """
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None:
+        return plain[1]
     found = _SCHEME.match(text)
     if found is None:
         return text.strip()
@@ -44,6 +49,9 @@ def _known_normal(text: str) -> str:
 
 
 def _normal(text: str) -> str:
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None:
+        return plain[1].lower()
     address = plain_address(text)
     if address[:1] == "<" and address[-1:] == ">":
         address = address[1:-1].strip()
@@ -69,6 +77,8 @@ def is_mailable(text: str) -> bool:
     >>> is_mailable("mailto:a@b.example"), is_mailable("invalid:nomail"), is_mailable("mailto:a b@c")
     (True, False, False)
     """
+    if _PLAIN.fullmatch(text) is not None:
+        return True
     address = plain_address(text)
     if _SCHEME.match(text) is None and _OTHER_SCHEME.match(address) is not None:
         return False

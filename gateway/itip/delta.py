@@ -128,7 +128,7 @@ class Delta:
         if self.old is None or self.new is None:
             return False
         first, second = (version.calendar.children("VTIMEZONE") for version in (self.old, self.new))
-        return len(first) == len(second) and first == second
+        return len(first) == len(second) and all(map(same_octets, first, second))
 
     def _facts(self, version: SchedulingObject, key: InstanceKey) -> Facts | None:
         component = implied(version, key)

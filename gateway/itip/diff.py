@@ -170,13 +170,11 @@ class _Change:
 
     def _write(self, owed: list[tuple[Group, list[Owed]]], revision: Revision, sent_by: Party) -> list[ItipMessage]:
         """Address, stamp and write; messages to one person follow each other by a second (RFC 5546 §2.1.5)."""
-        revised = revision.calendar(None)
-        current = self.new if revised is None or self.new is None else read_object(revised, self.new.zones)
         at = next_dtstamp(self.now, last=self._last_dtstamp())
         messages: list[ItipMessage] = []
         for group, each in owed:
             for index, one in enumerate(each):
-                version = current if one.version is self.new and current is not None else one.version
+                version = one.version
                 alone = self.settings.hide_attendees or (one.method is Method.CANCEL and not one.for_everybody)
                 for people in [[person] for person in group.people] if alone else [group.people]:
                     only = people[0].address if alone else None
@@ -202,16 +200,27 @@ class _Change:
         self, one: Owed, version: SchedulingObject, group: Group, key: InstanceKey, revision: Revision, only: str | None
     ) -> Part:
         sequence = revision.sequence(key)
+        component = self._present(version, key, revision)
         if one.method is Method.REQUEST:
             hidden = _hidden(version, group) if key == MASTER else []
-            return view_part(version, key, sequence=sequence, hidden=hidden, only=only)
-        component = implied(version, key)
+            return view_part(version, key, component=component, sequence=sequence, hidden=hidden, only=only)
         if component is None:
             raise Refused("no-instance", "The occurrence that is cancelled cannot be found")
         shown = cancel_component(
             component, version.series, key, master=version.master, only=only, for_everybody=one.for_everybody
         )
         return Part(shown, sequence, written_id(version, key))
+
+    def _present(self, version: SchedulingObject, key: InstanceKey, revision: Revision) -> Component | None:
+        """A component, its own or as the rule implies it; of the new version as it is kept from now on."""
+        if version is not self.new:
+            return implied(version, key)
+        if version.component(key) is not None:
+            return revision.component(key)
+        if version.master is None or revision.component(MASTER).items == version.master.items:
+            return implied(version, key)
+        calendar = revision.calendar(None)
+        return None if calendar is None else implied(read_object(calendar, version.zones), key)
 
     def _as_attendee(self, organizer: Party) -> Change:
         people = {a: None for version in (self.new, self.old) if version for a in version.everyone if a in self.mine}

@@ -244,8 +244,8 @@ class Series:
         if any(rule.count is None and rule.until is None for rule in self.rules):
             return True
         try:
-            if not self.is_recurring and not self.overrides and self._master_span is not None:
-                span = self._master_span
+            if not self.is_recurring and not self.overrides and self.master_span is not None:
+                span = self.master_span
                 return self.zones.utc(span.end) > now or self.zones.utc(span.start) >= now
             return next(self.occurrences(now), None) is not None
         except Refused:
@@ -361,20 +361,25 @@ class Series:
         component, span = self.master, None
         if override is not None:
             component, span = override, read_span(override, self.zones, start=original)
-            if override.first("DTSTART") is None and self._master_span is not None:
-                span = moved_span(self._master_span, original, self.zones)
+            if override.first("DTSTART") is None and self.master_span is not None:
+                span = moved_span(self.master_span, original, self.zones)
         elif (ruler := self._ranged(key)) is not None:
             component, ranged, shift = ruler
             span = moved_span(ranged, moved_by(original, shift), self.zones)
-        elif self._master_span is not None:
+        elif self.master_span is not None:
             period = self._periods.get(key)
-            span = period or moved_span(self._master_span, original, self.zones)
+            span = period or moved_span(self.master_span, original, self.zones)
         if component is None or span is None:
             raise Refused("no-start", "The event does not say when it starts")
         return Occurrence(key, span, self.zones.utc(span.start), self.zones.utc(span.end), component)
 
     @cached_property
-    def _master_span(self) -> Span | None:
+    def master_span(self) -> Span | None:
+        """When the master takes place, None without one.
+
+        Raises:
+            Refused: `no-start` or `bad-value`.
+        """
         return None if self.master is None else read_span(self.master, self.zones)
 
     @cached_property
@@ -414,7 +419,7 @@ class Series:
     def _longest(self) -> timedelta:
         """How far an occurrence may reach from its original start, as far as windows are concerned."""
         longest = timedelta(0)
-        for span in (self._master_span, *self._periods.values(), *(span for _, _, span, _ in self._ranges)):
+        for span in (self.master_span, *self._periods.values(), *(span for _, _, span, _ in self._ranges)):
             if span is not None:
                 longest = max(longest, self.zones.utc(span.end) - self.zones.utc(span.start))
         return longest + max((abs(shift) for _, _, _, shift in self._ranges), default=timedelta(0))

@@ -49,8 +49,15 @@ class Party:
         return (self.prop.param("RSVP") or "").upper() == "TRUE"
 
     @property
+    def is_marked(self) -> bool:
+        """Whether a SCHEDULE- parameter may stand here; mostly none does, and there may be thousands of people."""
+        return self.prop.may_have_param("SCHEDULE-")
+
+    @property
     def schedule_agent(self) -> str:
         """SERVER, CLIENT or NONE; what nobody knows is treated as NONE (RFC 6638 §7.1)."""
+        if not self.is_marked:
+            return "SERVER"
         agent = (self.prop.param("SCHEDULE-AGENT") or "SERVER").upper()
         return agent if agent in ("SERVER", "CLIENT") else "NONE"
 
@@ -201,8 +208,11 @@ class SchedulingObject:
         organizers = {found.address for each in self.components if (found := read_organizer(each)) is not None}
         if len(organizers) > 1:
             yield Fault("object.several-organizers", "The occurrences of the event name different organizers")
-        if sum(1 for each in self.components for item in each.items if item.name == "ATTENDEE") > MAX_ATTENDEES:
+        if sum(len(each.items) for each in self.components) > MAX_ATTENDEES < self._count("ATTENDEE"):
             yield Fault("object.too-many-attendees", f"The event names more than {MAX_ATTENDEES} attendees")
+
+    def _count(self, name: str) -> int:
+        return sum(1 for each in self.components for item in each.items if item.name == name)
 
 
 def read_object(calendar: Component, zones: Zones | None = None) -> SchedulingObject:

@@ -50,12 +50,13 @@ class OrganizerSide:
         self.old, self.new = delta.old, delta.new
         self.gone = delta.new is None
         self.skipped: list[Fault] = []
+        self._ours: dict[str | None, bool] = {}  # by line: most stand in every component of both versions
 
     def groups(self) -> list[Group]:
         """Return everybody who can be written to, by seats, the old guests first; the others go to `skipped`."""
         people: dict[str, Party] = {}
         for version in (self.old, self.new):
-            people.update((a, p) for a, p in (version.everyone.items() if version else ()))
+            people.update(version.everyone if version is not None else ())
         before, after = (self._seats(version) for version in (self.old, self.new))
         forced = self._forced()
         groups: dict[tuple[Seats, Seats, Seats], Group] = {}
@@ -65,7 +66,10 @@ class OrganizerSide:
             if not seats[0] and not seats[1]:
                 self.skipped.append(self._why_never(person))
                 continue
-            groups.setdefault(seats, Group(*seats)).people.append(person)
+            group = groups.get(seats)
+            if group is None:
+                group = groups[seats] = Group(*seats)
+            group.people.append(person)
         return list(groups.values())
 
     def owed(self, group: Group) -> list[Owed]:
@@ -181,29 +185,36 @@ class OrganizerSide:
 
     def _seats(self, version: SchedulingObject | None) -> dict[str, Seats]:
         """Who is on which components, as far as this server writes to them."""
-        found: dict[str, list[InstanceKey]] = {}
-        usable: dict[int, bool] = {}
+        found: dict[str, Seats] = {}
         for key, _ in version.instances() if version is not None else ():
-            for address, person in version.attendees(key).items() if version is not None else ():
-                known = usable.get(id(person))
-                if known is None:
-                    known = usable[id(person)] = self._is_ours(address, person)
-                if known:
-                    found.setdefault(address, []).append(key)
-        shared: dict[Seats, Seats] = {}
-        return {address: shared.setdefault(seats := frozenset(keys), seats) for address, keys in found.items()}
+            assert version is not None
+            alone: Seats = frozenset((key,))
+            joined: dict[Seats, Seats] = {}  # most guests sit on the same components: one set for all of them
+            for address, person in version.attendees(key).items():
+                if self._is_ours(address, person):
+                    seats = found.get(address)
+                    if seats is None:
+                        found[address] = alone
+                    else:
+                        found[address] = joined[seats] if seats in joined else joined.setdefault(seats, seats | alone)
+        return found
 
     def _forced(self) -> dict[str, Seats]:
         """SCHEDULE-FORCE-SEND=REQUEST: to whom the organizer wants a component sent again (RFC 6638 §7.2)."""
         found: dict[str, Seats] = {}
         for key, _ in self.new.instances() if self.new is not None else ():
             for address, person in self.new.attendees(key).items() if self.new is not None else ():
-                if person.force_send == "REQUEST":
+                if person.is_marked and person.force_send == "REQUEST":
                     found[address] = found.get(address, frozenset()) | {key}
         return found
 
     def _is_ours(self, address: str, person: Party) -> bool:
-        return address not in self.mine and person.schedule_agent == "SERVER" and person.is_mailable
+        known = self._ours.get(person.prop.raw)
+        if known is None:
+            known = address not in self.mine and person.schedule_agent == "SERVER" and person.is_mailable
+            if person.prop.raw is not None:
+                self._ours[person.prop.raw] = known
+        return known
 
     def _why_never(self, person: Party) -> Fault:
         who = person.spelled

@@ -13,7 +13,7 @@ from gateway.errors import Refused
 from gateway.itip.delta import Delta
 from gateway.itip.instances import MASTER, InstanceKey
 from gateway.itip.model import DiffSettings, Partstat, PartstatReset
-from gateway.itip.objects import SchedulingObject, read_attendees, read_party
+from gateway.itip.objects import SchedulingObject, read_party
 from gateway.itip.recurrence import Rule, parse_rule
 from gateway.itip.significance import RESCHEDULING, normal_rule
 from gateway.itip.staleness import DTSTAMP_PARAM, RESCHEDULED, SEQUENCE_PARAM
@@ -24,6 +24,7 @@ from gateway.itip.view import SENT
 #: What this server keeps on an ATTENDEE and a client may forget to send back.
 _SERVER_PARAMS = ("SCHEDULE-STATUS", SEQUENCE_PARAM, DTSTAMP_PARAM)
 _FORCE = "SCHEDULE-FORCE-SEND"
+_PEOPLE = frozenset({"ATTENDEE", "ORGANIZER"})
 _MOVES = frozenset({"DTSTART", "DTEND", "DUE"})
 _STAMPS = {"ATTENDEE", "ORGANIZER", "CREATED", "DTSTAMP", "LAST-MODIFIED", "SEQUENCE", "UID"}
 
@@ -48,6 +49,7 @@ class Revision:
         raised = old is None or (new is not None and new.sequence > old.sequence)
         #: The SEQUENCE of what changes now; where the client has raised it, its own (JMAP Calendars §5.9).
         self.next = highest if raised else highest + 1
+        self._components: dict[InstanceKey, Component] = {}
         self._touched = frozenset() if is_first else frozenset(self._find_touched(tells, cancelled))
 
     def sequence(self, key: InstanceKey) -> int:
@@ -57,31 +59,45 @@ class Revision:
             return self.next
         return max(new.sequence_of(key), old.sequence_of(key) if old is not None else 0)
 
-    def component(self, key: InstanceKey, dtstamp: datetime | None = None) -> Component:
-        """Return a component of the new version as it is kept.
+    def component(self, key: InstanceKey) -> Component:
+        """Return a component of the new version as it is kept, but for DTSTAMP.
 
         Raises:
             Refused: `no-instance` where the new version has none.
         """
-        component = None if self._delta.new is None else self._delta.new.component(key)
-        if component is None:
-            raise Refused("no-instance", "There is no such component")
+        if key not in self._components:
+            component = None if self._delta.new is None else self._delta.new.component(key)
+            if component is None:
+                raise Refused("no-instance", "There is no such component")
+            self._components[key] = self._revised(key, component)
+        return self._components[key]
+
+    def _revised(self, key: InstanceKey, component: Component) -> Component:
         moved = self._delta.old is not None and self._is_moved(key)
+        sequence, lines = self.sequence(key), []
+        if sequence != parse_sequence(component.value("SEQUENCE")):
+            lines.append(Prop("SEQUENCE", str(sequence)))
+        rescheduled = self._rescheduled(key, component, sequence, moved=moved)
+        if rescheduled is not None:
+            lines.append(rescheduled)
         component = self._with_people(key, component, ask_again=moved)
-        sequence = self.sequence(key)
-        if sequence != parse_sequence(component.value("SEQUENCE")) or (dtstamp and component.first("SEQUENCE") is None):
-            component = component.with_prop(Prop("SEQUENCE", str(sequence)))
-        component = self._with_reschedule(key, component, sequence, moved=moved)
-        return component if dtstamp is None else component.with_prop(Prop("DTSTAMP", build_utc(dtstamp)))
+        return component.with_prop(*lines) if lines else component
 
     def calendar(self, dtstamp: datetime | None) -> Component | None:
         """Return the whole calendar as it is kept, without METHOD; `dtstamp` is that of the last message, if any."""
         new = self._delta.new
         if new is None:
             return None
-        kept = {id(component): self.component(key, dtstamp) for key, component in new.instances()}
+        kept = {id(component): self._stamped(key, dtstamp) for key, component in new.instances()}
         items = (kept.get(id(item), item) if isinstance(item, Component) else item for item in new.calendar.items)
         return Component(new.calendar.name, (item for item in items if item.name != "METHOD"))
+
+    def _stamped(self, key: InstanceKey, dtstamp: datetime | None) -> Component:
+        component = self.component(key)
+        if dtstamp is None:
+            return component
+        sequence = component.first("SEQUENCE") or Prop("SEQUENCE", "0")
+        return component.with_prop(sequence, Prop("DTSTAMP", build_utc(dtstamp)))
 
     def _find_touched(self, tells: bool, cancelled: Collection[InstanceKey]) -> Iterator[InstanceKey]:
         """The components whose SEQUENCE must rise; the master stands for all of them."""
@@ -102,17 +118,16 @@ class Revision:
         names = SENT - self._delta.names - _STAMPS
         return sorted((line.name, line.value) for line in version.master.properties if line.name in names)
 
-    def _with_reschedule(self, key: InstanceKey, component: Component, sequence: int, *, moved: bool) -> Component:
-        """The component with the SEQUENCE of its last reschedule, which clients need not send back."""
+    def _rescheduled(self, key: InstanceKey, component: Component, sequence: int, *, moved: bool) -> Prop | None:
+        """The line with the SEQUENCE of the last reschedule, which clients need not send back; None where it is so."""
         old = self._delta.old
         if old is None:
-            return component
+            return None
         if sequence > old.sequence_of(key):
-            since = sequence if moved else self._rescheduled_before(old, key)
-            return component.with_prop(Prop(RESCHEDULED, str(since)))
+            return Prop(RESCHEDULED, str(sequence if moved else self._rescheduled_before(old, key)))
         before = old.component(key) or old.master
         kept = None if before is None else before.first(RESCHEDULED)
-        return component if kept is None or component.first(RESCHEDULED) == kept else component.with_prop(kept)
+        return None if kept is None or component.first(RESCHEDULED) == kept else kept
 
     def _rescheduled_before(self, old: SchedulingObject, key: InstanceKey) -> int:
         """Where nobody kept it, every SEQUENCE so far counts as a reschedule."""
@@ -146,17 +161,15 @@ class Revision:
     def _with_people(self, key: InstanceKey, component: Component, *, ask_again: bool) -> Component:
         """The component with its people as they are kept: server's parameters back, FORCE-SEND gone, answers reset."""
         ask_again = ask_again and self._settings.partstat_reset is PartstatReset.SERVER
-        before = None if self._delta.old is None else self._delta.old.component(key) or self._delta.old.master
-        remembered = before is not None and any(
-            line.param(name) is not None for line in before.all("ATTENDEE", "ORGANIZER") for name in _SERVER_PARAMS
-        )
-        lines = component.all("ATTENDEE", "ORGANIZER")
-        if not ask_again and not remembered and not any(line.param(_FORCE) is not None for line in lines):
+        old = self._delta.old
+        before = None if old is None else old.component(key) or old.master
+        remembered = before is not None and _is_marked(before)
+        if not ask_again and not remembered and not _is_marked(component):
             return component
-        known = read_attendees(before) if before is not None and remembered else {}
+        known = old.attendees(key) if old is not None and remembered else {}
 
         def kept(line: Prop) -> Prop:
-            if line.name not in ("ATTENDEE", "ORGANIZER"):
+            if line.name not in _PEOPLE:
                 return line
             line = line.without_params(_FORCE)  # RFC 6638 §7.2: it is no part of the object
             person = read_party(line)
@@ -171,6 +184,14 @@ class Revision:
     def _answers_again(self, address: str, line: Prop) -> bool:
         person = read_party(line)
         return address not in self._mine and person.schedule_agent == "SERVER" and person.partstat != Partstat.DELEGATED
+
+
+def _is_marked(component: Component) -> bool:
+    """Whether somebody may carry a parameter of a server's; mostly nobody does, and there may be thousands."""
+    return any(
+        item.name in _PEOPLE and isinstance(item, Prop) and item.may_have_param("SCHEDULE-", "X-IMIP-GATEWAY-")
+        for item in component.items
+    )
 
 
 def _with_memory(line: Prop, stored: Prop) -> Prop:

@@ -27,10 +27,10 @@ _DEFAULT_STATUS = {"VEVENT": "CONFIRMED", "VTODO": "NEEDS-ACTION"}
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A property as it is compared, and as it is shown. `zone` counts only between two that have one."""
+    """A property as it is compared, and what it is shown by. `zone` counts only between two that have one."""
 
     canonical: Hashable
-    text: str
+    source: str | Moment
     zone: Hashable = None
 
     def is_same(self, other: "Fact") -> bool:
@@ -43,7 +43,7 @@ Facts = dict[str, Fact]
 
 def read_facts(component: Component, series: Series, key: InstanceKey, names: Iterable[str]) -> Facts:
     """Return the facts of a component that are among `names`; a value that cannot be read is compared as written."""
-    wanted = set(names)
+    wanted = frozenset(names)
     facts = _time_facts(component, series, key, wanted)
     lines: dict[str, list[Prop]] = {}
     for item in component.items:
@@ -66,28 +66,36 @@ def diff_facts(old: Facts, new: Facts, recurrence_id: str) -> tuple[FieldChange,
     for name in dict.fromkeys((*old, *new)):
         before, after = old.get(name), new.get(name)
         if before is None or after is None or not before.is_same(after):
-            changes.append(FieldChange(name, _shown(before), _shown(after), recurrence_id))
+            changes.append(FieldChange(name, _shown(name, before), _shown(name, after), recurrence_id))
     return tuple(changes)
 
 
-def _shown(fact: Fact | None) -> str | None:
-    return None if fact is None else fact.text
+def _shown(name: str, fact: Fact | None) -> str | None:
+    if fact is None:
+        return None
+    return fact.source if isinstance(fact.source, str) else line_text(moment_prop(name, fact.source))
 
 
 def same_octets(old: Component, new: Component) -> bool:
     """Whether two components were read from the same octets, so that nothing need be compared."""
-    return len(old.items) == len(new.items) and all(
-        first is second
-        or (isinstance(first, Prop) and isinstance(second, Prop) and first.raw is not None and first.raw == second.raw)
-        for first, second in zip(old.items, new.items, strict=True)
-    )
+    if len(old.items) != len(new.items):
+        return False
+    for first, second in zip(old.items, new.items, strict=True):
+        if first is second:
+            continue
+        if isinstance(first, Component):
+            if not isinstance(second, Component) or first.name != second.name or not same_octets(first, second):
+                return False
+        elif isinstance(second, Component) or first.raw is None or first.raw != second.raw:
+            return False
+    return True
 
 
-def _time_facts(component: Component, series: Series, key: InstanceKey, wanted: set[str]) -> Facts:
+def _time_facts(component: Component, series: Series, key: InstanceKey, wanted: frozenset[str]) -> Facts:
     facts: Facts = {}
     try:
-        original = series.moment_of(key) if key != MASTER else None
-        span = read_span(component, series.zones, start=original)
+        span = series.master_span if component is series.master else None
+        span = span or read_span(component, series.zones, start=None if key == MASTER else series.moment_of(key))
     except Refused:
         for name in sorted((_ENDS | {"DTSTART"}) & wanted):
             line = component.first(name)
@@ -95,11 +103,9 @@ def _time_facts(component: Component, series: Series, key: InstanceKey, wanted: 
                 facts[name] = Fact(("unread", line.value), line.value)
         return facts
     if "DTSTART" in wanted and (component.first("DTSTART") is not None or key != MASTER):
-        text = line_text(moment_prop("DTSTART", span.start))
-        facts["DTSTART"] = Fact(_instant(span.start, series), text, _zone(span.start, series, key))
-    if wanted & _ENDS:
-        name = "DUE" if component.name == "VTODO" else "DTEND"
-        facts[name] = Fact(_instant(span.end, series), line_text(moment_prop(name, span.end)))
+        facts["DTSTART"] = Fact(_instant(span.start, series), span.start, _zone(span.start, series, key))
+    if not wanted.isdisjoint(_ENDS):
+        facts["DUE" if component.name == "VTODO" else "DTEND"] = Fact(_instant(span.end, series), span.end)
     return facts
 
 

@@ -64,8 +64,17 @@ class Prop:
         text = self._params_text
         if text is None:
             return bool(self._params)
-        text = text.upper()
-        return any(word in text for word in words)
+        if text:
+            text = text.upper()
+            for word in words:
+                if word in text:
+                    return True
+        return False
+
+    def is_written(self, params: re.Pattern[str]) -> bool:
+        """Whether this is an unchanged line to a mail address whose parameters look so, without reading them."""
+        text = self._params_text
+        return text is not None and self.value[:7] == "mailto:" and params.fullmatch(text) is not None
 
     def param(self, name: str) -> str | None:
         """Return the first value of a parameter, or None."""
@@ -163,20 +172,19 @@ class Component:
     def with_items(self, items: Iterable["Prop | Component"]) -> "Component":
         return Component(self.name, items)
 
-    def with_prop(self, prop: Prop) -> "Component":
-        """Return a copy in which `prop` takes the place of the first of its name (others of it go), or is added."""
+    def with_prop(self, *props: Prop) -> "Component":
+        """Return a copy in which each of `props` takes the place of the first of its name (others go), or is added."""
+        new = {prop.name: prop for prop in props}
+        left = dict(new)
         items: list[Prop | Component] = []
-        placed = False
         for item in self.items:
-            if isinstance(item, Prop) and item.name == prop.name:
-                if not placed:
-                    items.append(prop)
-                    placed = True
-            else:
+            if item.name not in new or isinstance(item, Component):
                 items.append(item)
-        if not placed:
+            elif item.name in left:
+                items.append(left.pop(item.name))
+        if left:
             at = next((i for i, item in enumerate(items) if isinstance(item, Component)), len(items))
-            items.insert(at, prop)
+            items[at:at] = left.values()
         return Component(self.name, items)
 
     def adding(self, *new: "Prop | Component") -> "Component":

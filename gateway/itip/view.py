@@ -6,6 +6,7 @@ and our own parameters are the user's business. A guest learns only of occurrenc
 no other guest.
 """
 
+import re
 from collections.abc import Iterable
 
 from gateway.itip.address import build_mailto
@@ -40,6 +41,9 @@ _RECURRENCE = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE"})
 _PARAMS = _names("CN CUTYPE DELEGATED-FROM DELEGATED-TO DIR EMAIL LANGUAGE MEMBER PARTSTAT ROLE RSVP SENT-BY")
 ORGANIZER_PARAMS = _names("CN DIR EMAIL LANGUAGE SENT-BY")
 _ROOMS = ("ROOM", "RESOURCE")
+_PLAIN_PARAM = r'(?:;(?:CN|DIR|EMAIL|LANGUAGE|MEMBER|ROLE|RSVP|SENT-BY)=(?:"[^"]*"|[^";:,]*)|;CUTYPE=INDIVIDUAL)*'
+#: The parameters of a guest who is named already as an invitation names them: most of thousands are.
+_AS_INVITED = re.compile(_PLAIN_PARAM + ";PARTSTAT=(?:ACCEPTED|DECLINED|TENTATIVE)" + _PLAIN_PARAM)
 
 
 def request_component(
@@ -164,6 +168,8 @@ def invited(line: Prop) -> Prop:
     Apple and Google show no buttons without RSVP; robots of rooms answer only to RSVP=TRUE. A FALSE that the
     organizer wrote is kept.
     """
+    if line.is_written(_AS_INVITED):
+        return line
     line = clean(line, _PARAMS)
     partstat = line.param("PARTSTAT")
     if partstat is None:

@@ -2,13 +2,14 @@
 """VTIMEZONE read as bounded rules, and minimal ones written (RFC 5545 §3.6.5).
 
 This is the one place that reads a stranger's time zone rules. What it will not follow (observances that are not yearly,
-thousands of RDATEs) is refused before any value is computed, and nothing read here is remembered for the next mail.
+thousands of RDATEs) is refused before any value is computed, and no zone read here is remembered for the next mail.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from itertools import islice
 
 from gateway.errors import Refused
@@ -129,14 +130,27 @@ def parse_vtimezone(component: Component) -> RuleZone:
 
 
 def _observance(component: Component) -> Observance:
-    start = parse_moment_text(component.value("DTSTART") or "").wall
-    before = parse_offset(component.value("TZOFFSETFROM") or component.value("TZOFFSETTO") or "")
-    after = parse_offset(component.value("TZOFFSETTO") or "")
+    start, rule = component.value("DTSTART") or "", component.value("RRULE") or ""
+    before, after = component.value("TZOFFSETFROM") or "", component.value("TZOFFSETTO") or ""
     rdates = component.all("RDATE")
+    if rdates or len(start) + len(rule) + len(before) + len(after) > 200:
+        return _read_observance(start, before, after, rule, rdates)
+    return _known_observance(start, before, after, rule)
+
+
+@lru_cache(maxsize=512)
+def _known_observance(start: str, before: str, after: str, rule: str) -> Observance:
+    """Nearly every calendar brings along the same few."""
+    return _read_observance(start, before, after, rule, ())
+
+
+def _read_observance(starts: str, before_it: str, after_it: str, text: str, rdates: tuple[Prop, ...]) -> Observance:
+    start = parse_moment_text(starts).wall
+    before = parse_offset(before_it or after_it)
+    after = parse_offset(after_it)
     if sum(prop.value.count(",") + 1 for prop in rdates) > MAX_DATES:
         raise Refused("bad-timezone", "far too many dates")
     dates = (start, *(moment.wall for prop in rdates for moment in parse_moments(prop)))
-    text = component.value("RRULE")
     if not text:
         return Observance(tuple(sorted(set(dates))), before, after, None, None)
     rule = parse_rule(text)
