@@ -7,6 +7,7 @@ use up what works once; an answer given to a time that has changed since is aske
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from policies.options import option
 from policies.scheduling import SchedulingSettings
@@ -34,6 +35,10 @@ class RsvpSettings:
     comment_max_length: int = option(1000, "Characters of a comment that are kept.", least=0, most=10000)
     allow_delegation: bool = option(False, "Guests may pass their invitation on by link.")
     allow_proposals: bool = option(True, "Guests may propose another time by link.")
+    links_in_own_mail: Literal["never", "submitted", "always"] = option(
+        "submitted", "Put answer links below the words of an unsigned invitation that a person's own program sends:"
+        " never, in mail handed in at our submission listener, or also in what filter and milter see.",
+    )  # fmt: skip
     show_guests: bool = option(True, "The page names the other guests, unless the organizer hides them.")
 
 

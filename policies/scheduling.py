@@ -53,4 +53,9 @@ class SchedulingSettings:
         512 << 10, "Largest calendar part that is read; a larger one passes by, and the journal says so.",
         least=1024, run_time=True,
     )  # fmt: skip
+    repeated_within: timedelta = option(
+        timedelta(minutes=15), "A mail of a person's own program is not passed on to a guest who got the same message"
+        " from us so short a time ago, unless it is signed or brings files along; 0s = it always is.",
+        least=timedelta(), run_time=True,
+    )  # fmt: skip
     max_recipients: int = option(100, "Guests that one change may write to.", least=1, run_time=True)

@@ -124,47 +124,62 @@ def _queue_itip(unit: Unit, context: Context, task: Task, account: Account, read
             sequence=message.sequence, facts=shown_facts(message.calendar, recurrence_id),
         )  # fmt: skip
     depends = to if message.method in (Method.REQUEST, Method.CANCEL) else None
-    _enqueue(
-        unit, context, task, account, ready,
+    post(
+        unit, context, account, ready.draft.recipient.address, ready.data,
+        message_id=ready.message_id, task_id=task.id, uid=task.uid, object_id=task.object_id,
         method=message.method, own_lane=own_lane, attendee=depends,
         recurrence_id=recurrence_id, sequence=message.sequence,
     )  # fmt: skip
 
 
 def _enqueue(
+    unit: Unit, context: Context, task: Task, account: Account, ready: Ready, *, method: str, own_lane: str
+) -> None:
+    post(
+        unit, context, account, ready.draft.recipient.address, ready.data,
+        message_id=ready.message_id, task_id=task.id, uid=task.uid, object_id=task.object_id,
+        method=method, own_lane=own_lane,
+    )  # fmt: skip
+
+
+def post(
     unit: Unit,
     context: Context,
-    task: Task,
     account: Account,
-    ready: Ready,
+    to: str,
+    data: bytes,
     *,
+    message_id: str,
+    task_id: str,
+    uid: str,
+    object_id: str | None,
     method: str,
     own_lane: str,
     attendee: str | None = None,
     recurrence_id: str = "",
     sequence: int = 0,
 ) -> None:
+    """Put one mail for one recipient in the outbox; reports about it come back to an address of its own."""
     now = context.clock.now()
     token = context.ids.row("b")
-    domain = account.address.rpartition("@")[2]
     message = Message(
         id=context.ids.row("msg"),
         account_id=account.id,
-        task_id=task.id,
-        uid=task.uid,
+        task_id=task_id,
+        uid=uid,
         method=method,
-        mail_from=bounce_address(context, token, domain),
-        message_id=ready.message_id,
-        data=ready.data,
+        mail_from=bounce_address(context, token, account.address.rpartition("@")[2]),
+        message_id=message_id,
+        data=data,
         created_at=now,
         recurrence_id=recurrence_id,
         sequence=sequence,
-        object_id=task.object_id,
+        object_id=object_id,
     )
     recipient = Recipient(
         id=context.ids.row("rcp"),
         message_id=message.id,
-        address=ready.draft.recipient.address,
+        address=to,
         lane=own_lane,
         bounce_token=token,
         due_at=now,

@@ -39,6 +39,7 @@ from gateway.store.accounts import Account
 from gateway.store.objects import StoredObject
 from gateway.store.tasks import Task
 from gateway.store.unit import Unit
+from policies.scheduling import SchedulingSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def _itip_draft(unit: Unit, context: Context, account: Account, item: StoredObje
         recipient=Person(owed.recipient, (line.param("CN") or "") if line else ""),
         head=head,
         presentation=present(unit, context, account, owed.recipient, language=language, links=links),
-        keys=_keys(unit, context, head.domain),
+        keys=signing_keys(unit, context, head.domain),
         message_id=build_message_id(message, owed.recipient, secret=context.key("message-id"), domain=head.domain),
         thread=tuple(sent.message_id for sent in thread if sent.message_id),
         token=token,
@@ -123,8 +124,12 @@ def _itip_draft(unit: Unit, context: Context, account: Account, item: StoredObje
 def _answer_links(unit: Unit, context: Context, owed: Owed, item: StoredObject | None) -> tuple[str | None, Links]:
     """An invitation from here carries answer links, where pages are served and policy permits them."""
     asks = owed.message.method == Method.REQUEST and item is not None and item.is_origin
-    scheduling = context.policy(unit).scheduling
-    if not asks or not scheduling.http_rsvp_enable:
+    return new_answer_links(context, context.policy(unit).scheduling) if asks else (None, Links())
+
+
+def new_answer_links(context: Context, scheduling: SchedulingSettings) -> tuple[str | None, Links]:
+    """Return a fresh token and the links made of it; none where no page is served or they are switched off."""
+    if not scheduling.http_rsvp_enable:
         return None, Links()
     token = context.ids.token()
     page = link_url(context, "rsvp", token, scheduling)
@@ -163,7 +168,7 @@ def _notice_draft(unit: Unit, context: Context, task: Task, account: Account) ->
             language=str(facts.get("language", "")),
             links=Links(page=str(facts.get("page", ""))),
         ),
-        keys=_keys(unit, context, domain),
+        keys=signing_keys(unit, context, domain),
         message_id=build_keyed_id("notice", (task.id,), to, secret=context.key("message-id"), domain=domain),
     )
 
@@ -182,13 +187,14 @@ def _alarm_draft(unit: Unit, context: Context, account: Account, said: AlarmMail
         recipient=Person(said.to, reader.name if reader else ""),
         head=Letterhead(author, None, Person(account.address, account.name), signs),
         presentation=replace(shown, templates=alarm_templates(context.policy(unit).alarms.template, shown.templates)),
-        keys=_keys(unit, context, signs),
+        keys=signing_keys(unit, context, signs),
         message_id=build_keyed_id("alarm", (said.identity,), said.to, secret=context.key("message-id"), domain=domain),
         token=token if links.unsubscribe else None,
     )
 
 
-def _keys(unit: Unit, context: Context, domain: str) -> tuple[SigningKey, ...]:
+def signing_keys(unit: Unit, context: Context, domain: str) -> tuple[SigningKey, ...]:
+    """Return the keys that sign for a domain now; none where something behind us signs."""
     if not context.config.mail.sign_dkim:
         return ()
     keys = unit.accounts.dkim_keys(domain)

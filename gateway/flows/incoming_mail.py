@@ -21,7 +21,8 @@ from gateway.flows.bounces import bounce_token, take_report
 from gateway.flows.context import Context
 from gateway.flows.judging import Author, Judged, judge
 from gateway.flows.notifying import notify_invitation
-from gateway.flows.outgoing_mail import observe_own_mail
+from gateway.flows.outgoing_mail import OwnMail, observe_own_mail
+from gateway.flows.own_links import post_linked
 from gateway.imip.headers import HeaderBlock, HeaderFacts, parse_facts, parse_headers
 from gateway.imip.mail import PASS, Direction, Disposition, Mail, PartOutcome
 from gateway.imip.parse import CalendarPart, FoundCalendars, Standing, find_calendar_parts
@@ -116,23 +117,28 @@ def take_mail(unit: Unit, context: Context, read: Read) -> Disposition | None:
     outcomes = [
         replace(take_report(unit, context, read.mail, token), recipient=rcpt) for rcpt, token in reports.items()
     ]
-    calendar = _take_calendars(unit, context, read, waited)
+    inbound, own = read.mail.origin.direction is Direction.INBOUND, OwnMail()
+    if not inbound:
+        own = observe_own_mail(unit, context, read.mail, read.found, read.author)
+    calendar = _take_calendars(unit, context, read, waited, spoken=bool(own.outcomes))
     if calendar is None:
         unit.held.remember(read.fingerprint, read.mail.id, {}, now)
         return None
-    outcomes += calendar
+    outcomes += [*own.outcomes, *calendar]
     if not outcomes:
         return PASS
-    disposition = _disposition(read, tuple(outcomes), frozenset(reports))
+    disposition = _disposition(read, tuple(outcomes), frozenset((*reports, *own.repeated)))
+    linked = post_linked(unit, context, read.mail, disposition, own.linked, without=disposition.consumed)
+    disposition = replace(disposition, consumed=disposition.consumed | linked)
     unit.held.remember(read.fingerprint, read.mail.id, _stored(disposition), now)
     return disposition
 
 
-def _take_calendars(unit: Unit, context: Context, read: Read, waited: timedelta) -> list[PartOutcome] | None:
+def _take_calendars(
+    unit: Unit, context: Context, read: Read, waited: timedelta, *, spoken: bool
+) -> list[PartOutcome] | None:
     """Every calendar part for every recipient here, each with exactly one outcome."""
-    outcomes = []
-    if read.mail.origin.direction is not Direction.INBOUND:
-        outcomes += observe_own_mail(unit, context, read.mail, read.found, read.author)
+    outcomes: list[PartOutcome] = []
     if read.mail.origin.direction is Direction.OUTBOUND:
         return outcomes
     judged = list(_judge_all(unit, context, read, waited))
@@ -140,7 +146,7 @@ def _take_calendars(unit: Unit, context: Context, read: Read, waited: timedelta)
         return None
     for arrival, judgement, verdict in judged:
         outcomes.append(_obey(unit, context, arrival, judgement, verdict))
-    if read.found.parts and not judged and not outcomes:
+    if read.found.parts and not judged and not spoken:
         outcomes.append(_nobody_here(unit, context, read))
     return outcomes
 

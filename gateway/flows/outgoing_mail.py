@@ -5,18 +5,21 @@ It becomes the stored event that it is, so that answers find it when they come; 
 remembered, so that we do not write the same again. What we had queued but not sent of the same is dropped.
 """
 
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.errors import Refused
 from gateway.flows.calendar_change import ChangeRequest, change_object
 from gateway.flows.context import Context
 from gateway.flows.judging import Author
-from gateway.flows.own_program import read_said, remember_mailed
+from gateway.flows.own_links import Linked, plan_links
+from gateway.flows.own_program import read_said, remember_mailed, told_by_us
+from gateway.imip.footer import is_words_and_calendar
 from gateway.imip.headers import parse_facts, parse_headers
 from gateway.imip.mail import Mail, PartOutcome
 from gateway.imip.parse import CalendarPart, FoundCalendars
 from gateway.itip.address import normal_address, normal_addresses
+from gateway.itip.diff import diff
 from gateway.itip.inbound import apply
 from gateway.itip.model import Verdict
 from gateway.itip.objects import read_object
@@ -31,51 +34,81 @@ from policies.sender_trust import Trust
 _OBSERVED = ("REQUEST", "CANCEL", "REPLY")
 
 
-def observe_own_mail(
-    unit: Unit, context: Context, mail: Mail, found: FoundCalendars, author: Author
-) -> list[PartOutcome]:
+@dataclass(slots=True)
+class OwnMail:
+    """What a person's own program said: each calendar's outcome, whom it must not reach twice, who gets links."""
+
+    outcomes: list[PartOutcome] = field(default_factory=list)
+    repeated: set[str] = field(default_factory=set)
+    linked: list[Linked] = field(default_factory=list)
+
+
+def observe_own_mail(unit: Unit, context: Context, mail: Mail, found: FoundCalendars, author: Author) -> OwnMail:
     """Record what a person's own program sends; nothing where the author is not proven to be one of ours."""
     account = unit.accounts.by_address(author.address) if author.address else None
+    own = OwnMail()
     if account is None or author.trust is not Trust.STRONG:
-        return []
-    return list(_observe(unit, context, mail, found, account))
-
-
-def _observe(
-    unit: Unit, context: Context, mail: Mail, found: FoundCalendars, account: Account
-) -> Iterator[PartOutcome]:
-    own = normal_addresses(unit.accounts.addresses(account.id))
-    for part in found.usable:
-        if part.method not in _OBSERVED:
-            continue
+        return own
+    spoken = [part for part in found.usable if part.method in _OBSERVED]
+    for part in spoken:
         try:
             message = parse_tree(part.text).with_prop(Prop("METHOD", part.method))
         except Refused as error:
-            yield _record(unit, context, mail, account, part, "ignored", "outgoing.unreadable", error.public)
+            own.outcomes.append(
+                _record(unit, context, mail, account, part, "ignored", "outgoing.unreadable", error.public)
+            )
             continue
-        subject = read_object(message)
-        speaks = subject.everyone if party_of(part.method) == "attendee" else {}
-        organizer = subject.organizer.address if subject.organizer else ""
-        if not own & ({organizer} if not speaks else set(speaks)):
+        if not _speaks_for(unit, account, message):
             reason = "The message speaks for somebody else than its author"
-            yield _record(unit, context, mail, account, part, "ignored", "outgoing.not-own", reason)
+            own.outcomes.append(_record(unit, context, mail, account, part, "ignored", "outgoing.not-own", reason))
             continue
-        yield _keep(unit, context, mail, account, part, message)
+        repeated = set() if found.signed or len(spoken) > 1 else _repeated(unit, context, mail, account, message)
+        own.outcomes.append(_keep(unit, context, mail, account, part, message))
+        own.repeated |= repeated
+        if part.method == "REQUEST" and len(spoken) == 1 and not found.signed:
+            linked = plan_links(unit, context, mail, account, _stored(unit, account, message), message)
+            own.linked += [linked] if linked is not None else []
+    return own
+
+
+def _speaks_for(unit: Unit, account: Account, message: Component) -> bool:
+    """Whether the author is the organizer, or the attendee who answers."""
+    own, subject = normal_addresses(unit.accounts.addresses(account.id)), read_object(message)
+    if party_of(message.value("METHOD") or "") == "attendee" and subject.everyone:
+        return bool(own & subject.everyone.keys())
+    return subject.organizer is not None and subject.organizer.address in own
+
+
+def _repeated(unit: Unit, context: Context, mail: Mail, account: Account, message: Component) -> set[str]:
+    """Who would hear by this mail what we have just told them: program and server did the same."""
+    now, window = context.clock.now(), context.policy(unit).scheduling.repeated_within
+    own = normal_addresses(unit.accounts.addresses(account.id))
+    said, told = read_said(message, own, now), normal_addresses(mail.envelope.recipients)
+    same = told_by_us(unit, account.id, said, told, since=now - window) if window else frozenset()
+    if not same or _is_news(unit, context, account, message) or not is_words_and_calendar(mail.data):
+        return set()
+    return {recipient for recipient in mail.envelope.recipients if normal_address(recipient) in same}
+
+
+def _is_news(unit: Unit, context: Context, account: Account, message: Component) -> bool:
+    """Whether a message says something else than what is stored, so that somebody would have to be told."""
+    item, now = _stored(unit, account, message), context.clock.now()
+    if item is None:
+        return False  # it is gone from here, and that is what both told
+    new = _as_said(unit, item, message, account, now)
+    addresses = unit.accounts.addresses(account.id)
+    return new is not None and bool(diff(parse_tree(item.ical), new, addresses=addresses, now=now).messages)
 
 
 def _keep(
     unit: Unit, context: Context, mail: Mail, account: Account, part: CalendarPart, message: Component
 ) -> PartOutcome:
-    subject = read_object(message)
-    item = next(iter(unit.objects.by_uid(account.id, subject.uid)), None)
+    item, now = _stored(unit, account, message), context.clock.now()
     told = normal_addresses(mail.envelope.recipients)
     own = normal_addresses(unit.accounts.addresses(account.id))
-    message_id = parse_facts(parse_headers(mail.data)).message_id
-    remember_mailed(unit, context, account.id, read_said(message, own, context.clock.now()), told, message_id)
-    if part.method == "REPLY":
-        new = _answered(item, message, own, context.clock.now())
-    else:
-        new = _as_sent(item, message, context.clock.now())
+    message_id = parse_facts(parse_headers(mail.trace + mail.data)).message_id
+    remember_mailed(unit, context, account.id, read_said(message, own, now), told, message_id)
+    new = _as_said(unit, item, message, account, now)
     if new is None or (item is not None and build_tree(new) == item.ical):
         reason = "It says what is stored already"
         return _record(unit, context, mail, account, part, "ignored", "outgoing.known", reason)
@@ -85,6 +118,19 @@ def _keep(
     except Refused as error:
         return _record(unit, context, mail, account, part, "ignored", "outgoing.not-kept", error.public)
     return _record(unit, context, mail, account, part, "applied", "outgoing.kept", "It is kept as the event it is")
+
+
+def _stored(unit: Unit, account: Account, message: Component) -> StoredObject | None:
+    return next(iter(unit.objects.by_uid(account.id, read_object(message).uid)), None)
+
+
+def _as_said(
+    unit: Unit, item: StoredObject | None, message: Component, account: Account, now: datetime
+) -> Component | None:
+    """The stored object as it is once the message is taken at its word, None where it says nothing to it."""
+    if message.value("METHOD") == "REPLY":
+        return _answered(item, message, normal_addresses(unit.accounts.addresses(account.id)), now)
+    return _as_sent(item, message, now)
 
 
 def _as_sent(item: StoredObject | None, message: Component, now: datetime) -> Component | None:

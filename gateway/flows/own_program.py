@@ -112,6 +112,20 @@ def was_mailed(unit: Unit, account_id: str, owed: Owed, *, since: datetime | Non
     return last.fingerprint == _fingerprint(said, last.recurrence_id, to, last.dtstamp)
 
 
+def told_by_us(unit: Unit, account_id: str, said: Said, told: frozenset[str], *, since: datetime) -> frozenset[str]:
+    """Return who of those that a program writes to has the same message from us, and since when it matters."""
+    return frozenset(
+        address
+        for address in told
+        for row in unit.sent.thread(account_id, said.uid, address)
+        if row.by == "gateway"
+        and row.sent_at >= since
+        and (row.method, row.sequence) == (said.method, said.sequence)
+        and row.recurrence_id in said.recurrence_ids
+        and unit.outbox.is_on_its_way(lane(account_id, said.uid, address), row.message_id or "")
+    )
+
+
 def _drop_owed(unit: Unit, account_id: str, said: Said, told: frozenset[str], now: datetime) -> None:
     for task in unit.tasks.unstarted(lane(account_id, said.uid), now):
         owed = parse_payload(task.payload)

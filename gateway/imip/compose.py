@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from gateway.imip.changes import render_changes
 from gateway.imip.dates import read_tile, render_day, render_short_span, render_span, render_until
 from gateway.imip.facts import MAX_COMMENT, EventFacts, Span, clean_block
+from gateway.imip.footer import Footer
 from gateway.imip.kinds import ANSWER_TONES, ANSWERS, FORMS, Kind, Scope, find_guest, scope_of
 from gateway.imip.letter import Button, Letter, Line, Question, Quote, Row, Section, Tile
 from gateway.imip.mime import clean_line
 from gateway.imip.presentation import Person, Presentation
+from gateway.imip.render import render_question
 from gateway.imip.rows import render_guests, render_rows
-from gateway.imip.words import Words, load_words
+from gateway.imip.words import SOURCE, Words, load_words, mark
 from gateway.itip.address import same_address
 from gateway.itip.model import FieldChange
 
@@ -22,6 +24,7 @@ _OVER = (Kind.CANCELLATION, Kind.REMOVED)
 _FULL = (*_INVITING, Kind.PUBLISHED, Kind.ALARM, Kind.COUNTER, Kind.HELD)
 _ANSWERS = (Kind.ACCEPTED, Kind.DECLINED, Kind.TENTATIVE, Kind.DELEGATED, Kind.REPLY, Kind.ANSWER_RECORDED)
 _MOMENT = timedelta(minutes=1)
+_KEEP_IT = mark("Please do not forward it: whoever has it can answer in your name.")
 #: A subject that stays ASCII is readable in every log and queue listing.
 _FINE_TYPE = str.maketrans({"\xa0": " ", "–": "-"})
 
@@ -189,6 +192,19 @@ def _also_row(words: Words, facts: EventFacts) -> Row:
     return Row(_title(words, facts), tuple(Line(text) for text in (when, facts.location, facts.comment) if text))
 
 
+def compose_footer(facts: EventFacts | None, reader: Person, presentation: Presentation) -> Footer | None:
+    """Return the question with its links as a footer for a mail that the organizer's own program wrote."""
+    occasion = Occasion(Kind.INVITATION, reader, facts=facts)
+    shown = []
+    for words in (load_words(presentation.locale), load_words(SOURCE)):
+        question = _question(words, occasion, presentation)
+        if question is None:
+            return None
+        question = replace(question, notes=(*question.notes, words.say(_KEEP_IT)))
+        shown.append(render_question(question, presentation.branding, language=words.tag, direction=words.direction))
+    return Footer(plain=tuple(each.text for each in shown), html=shown[0].html)
+
+
 def _question(words: Words, occasion: Occasion, presentation: Presentation) -> Question | None:
     links = presentation.links
     if occasion.kind not in _INVITING or not links.can_answer:
@@ -237,7 +253,7 @@ def _footer(words: Words, occasion: Occasion, presentation: Presentation) -> Ite
             address=reader,
         )
     if occasion.kind in _INVITING and presentation.links.can_answer:
-        yield words.say("Please do not forward it: whoever has it can answer in your name.")
+        yield words.say(_KEEP_IT)
     if presentation.branding.footer:
         yield clean_block(presentation.branding.footer, MAX_COMMENT)
 

@@ -123,7 +123,7 @@ def decode_text(octets: bytes, charset: str) -> tuple[str, bool]:
     if text is not None:
         text = text.lstrip("\ufeff")
         return text, text.isascii() or declared in ("utf-8", "utf8")
-    if declared in _CHARSETS or _CHARSET_FAMILIES.fullmatch(declared):
+    if is_charset(declared):
         try:
             return octets.decode(declared), True
         except (UnicodeDecodeError, LookupError):
@@ -143,6 +143,12 @@ def decode_transfer(raw: bytes, encoding: str | None) -> bytes | None:
         case "" | "7bit" | "8bit" | "binary":
             return raw
     return None
+
+
+def is_charset(name: str) -> bool:
+    """Whether a declared charset is one, and not some other codec."""
+    declared = name.strip().lower().replace("_", "-")
+    return declared in _CHARSETS or _CHARSET_FAMILIES.fullmatch(declared) is not None
 
 
 def _utf8(octets: bytes) -> str | None:

@@ -68,6 +68,7 @@ class Mail:
     envelope: Envelope
     origin: Origin
     data: bytes
+    trace: bytes = b""  # header lines that the door puts on top of whatever leaves; nothing where Postfix does that
 
 
 @dataclass(frozen=True, slots=True)

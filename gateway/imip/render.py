@@ -20,11 +20,12 @@ from gateway.errors import Misconfigured
 from gateway.imip.colours import DARK, LIGHT, parse_colour, readable_on, text_on
 from gateway.imip.custom import build_placeholders
 from gateway.imip.facts import safe_uri
-from gateway.imip.letter import Letter, Line
+from gateway.imip.letter import Letter, Line, Question
 from gateway.imip.mime import clean_line
 from gateway.imip.presentation import ACCENT, Branding, Templates
 
 NAMES: tuple[str, ...] = ("mail.html.j2", "mail.txt.j2", "style.css.j2")
+_OURS = (*NAMES, "answer.html.j2", "answer.txt.j2")  # the latter stand in other people's mails: not to be replaced
 MAX_HTML = 200_000
 _URL = re.compile(r"https?://[^\s<>\"\\^`{}|]+[^\s<>\"\\^`{}|.,;:!?)\]'’”]")
 _MAX_LINKED = 5  # per line: a mail is no link farm
@@ -77,6 +78,13 @@ def render_letter(letter: Letter, branding: Branding, templates: Templates, *, l
     return Rendered(ours.text, ours.html, fault if own is None else "the template makes too large a mail")
 
 
+def render_question(question: Question, branding: Branding, *, language: str, direction: str) -> Rendered:
+    """Return the text and HTML of a question alone, to stand below words that are not ours."""
+    shown = {"question": question, "brand": render_brand(branding, ""), "language": language, "direction": direction}
+    text, html = (_engine(Templates()).get_template(name).render(shown) for name in ("answer.txt.j2", "answer.html.j2"))
+    return Rendered(text.strip(), html.strip())
+
+
 def parse_templates(sources: Mapping[str, str]) -> Templates:
     """Return template sources as a value, once they are known to be templates.
 
@@ -105,7 +113,7 @@ def _rendered(templates: Templates, letter: Letter, brand: Brand) -> Rendered:
 
 @lru_cache(maxsize=64)
 def _engine(templates: Templates) -> Environment:
-    ours = {name: files("gateway.imip").joinpath("templates", name).read_text("utf-8") for name in NAMES}
+    ours = {name: files("gateway.imip").joinpath("templates", name).read_text("utf-8") for name in _OURS}
     kind = ImmutableSandboxedEnvironment if templates.sources else Environment  # ours need no guard, which costs half
     engine = kind(
         loader=DictLoader({**ours, **dict(templates.sources)}),

@@ -195,7 +195,8 @@ class Transit:
             login=login.name if login else None,
             login_addresses=login.addresses if login else frozenset(),
         )
-        return Mail(self.id, Envelope(self.mail_from, self.accepted, self.parameters), origin, data)
+        envelope = Envelope(self.mail_from, self.accepted, self.parameters)
+        return Mail(self.id, envelope, origin, data, self._received(self._accepted))
 
     def _queue_id(self) -> dict[str, str]:
         queue_id = self.client.xforward.value("IDENT") if self.client.xforward else None

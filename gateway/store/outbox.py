@@ -17,12 +17,16 @@ from gateway.store.serials import next_serial
 
 OPEN = ("pending", "retry")
 BLOCKING = (*OPEN, "held")
+ARRIVED = ("sent", "delivered")
 LISTED = ("queued", "held", "failed")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A built mail. `method` is the iTIP method, or ALARM, NOTICE. `state`: queued, done, failed, held, dropped."""
+    """A built mail. `state`: queued, done, failed, held, dropped.
+
+    `method` is the iTIP method, or ALARM, NOTICE, or OWN where a person's own program wrote the mail.
+    """
 
     id: str
     account_id: str
@@ -168,6 +172,13 @@ class Outbox:
         found = records(Recipient, self._connection.execute(query.order_by(table.c.serial).with_for_update()))
         mails = {message.id: message for message in self._messages(r.message_id for r in found)}
         return tuple((recipient, mails[recipient.message_id]) for recipient in found)
+
+    def is_on_its_way(self, lane: str, message_id: str) -> bool:
+        """Whether a mail of a lane was taken by the next hop, or still may be."""
+        table, mails = schema.recipients, schema.messages
+        query = sa.select(table.c.id).join(mails, mails.c.id == table.c.message_id)
+        query = query.where(table.c.lane == lane, mails.c.message_id == message_id)
+        return self._connection.execute(query.where(table.c.state.in_((*OPEN, *ARRIVED)))).first() is not None
 
     def release_stale(self, now: datetime) -> int:
         """Let go of leases whose holder must be dead."""
