@@ -73,6 +73,7 @@ def plan_for(unit: Unit, context: Context, item: StoredObject, account: Account)
     """Plan the alarms that one person has in an object. What is due and not yet settled stays as it is."""
     reader = read_reader(unit, item, account)
     if reader is not None:
+        unit.alerts.look(item.id, account.id, context.clock.now())
         plan_reader(unit, item, reader, context.policy(unit).alarms, context.clock.now())
     elif unit.alarms.of_object(item.id, account.id):
         unit.alarms.replace(item.id, account.id, ())

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from gateway.errors import Refused
-from gateway.itip.instances import Series
+from gateway.itip.instances import InstanceKey, Series
 from gateway.itip.recurrence import Budget
 from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component
 from gateway.itip.values import Kind, moment_prop
+from gateway.jscalendar.convert import read_alone
 from gateway.jscalendar.times import form_of, read_times
 from gateway.jscalendar.values import Json, local_text
 
@@ -43,6 +44,21 @@ def read_occurrences(
         if recurring and form is not None:
             key = local_text(form.wall(series.moment_of(found.key), zones))
         yield Occurrence(key, found.start_at, found.end_at, found.component)
+
+
+def recurrence_id_of(calendar: Component, key: InstanceKey) -> str:
+    """Return how an Event names one of its instances: its original start by the clock of the series.
+
+    Raises:
+        Refused: `bad-value` where the key is none, or the series has no start.
+    """
+    zones = Zones(calendar)
+    series = _series(calendar, zones)
+    if series.master is None:
+        override = series.overrides[key]
+        return str(read_alone(override, zones)["recurrenceId"])
+    form = form_of(read_times(series.master, zones), zones, series.master)
+    return local_text(form.wall(series.moment_of(key), zones))
 
 
 def holds_instance(calendar: Component, key: str) -> bool:

@@ -390,6 +390,16 @@ alarms = Table(  # one row per alarm of a user: its next firing
     Index("ix_alarms_due", "fire_at", "account_id"),  # finding who has something due never touches the rows
 )
 
+alert_looks = Table(  # for those who listen: nothing of a person's alerts in an object is due before this instant
+    "alert_looks",
+    metadata,
+    ref("object_id", "objects.id"),
+    ref("account_id", "accounts.id"),
+    column("look_at", Instant),
+    sa.PrimaryKeyConstraint("object_id", "account_id"),
+    Index("ix_alert_looks_due", "account_id", "look_at"),
+)
+
 alarm_pace = Table(  # how often an account was mailed; its row is locked while its alarms fire
     "alarm_pace",
     metadata,

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from gateway.store.accounts import Accounts
 from gateway.store.alarms import Alarms
+from gateway.store.alerts import AlertLooks
 from gateway.store.blobs import StoredBlobs
 from gateway.store.calendars import Calendars
 from gateway.store.changes import Changes
@@ -98,6 +99,10 @@ class Unit:
     @cached_property
     def alarms(self) -> Alarms:
         return Alarms(self.connection)
+
+    @cached_property
+    def alerts(self) -> AlertLooks:
+        return AlertLooks(self.connection)
 
     @cached_property
     def held(self) -> HeldMails:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Push over EventSource: a StateChange when anything a listener may see has changed (RFC 8620 §7.3).
+"""Push over EventSource: a StateChange when anything a listener may see has changed (RFC 8620 §7.3), and a
+CalendarAlert when an alert of theirs is due (JMAP Calendars §6.3).
 
-States are read from the store at short intervals, so a change made by another process or by mail is pushed as well.
+The store is asked at short intervals, so a change made by another process or by mail is pushed as well.
 """
 
 import asyncio
@@ -12,17 +13,21 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from gateway.errors import GatewayError
+from gateway.flows.alerts import AlertWatch, DueAlert
 from gateway.flows.context import Context
 from gateway.http.auth import Authenticator, Login
 from gateway.http.jmap.errors import MethodError
 from gateway.http.jmap.view import open_view, visible_accounts
 from gateway.http.problem import problem
+from gateway.jscalendar.values import Json
 from gateway.store.changes import Kind
 from gateway.store.unit import Unit
 
 _POLL_SECONDS = 1.0
 _MIN_PING, _MAX_PING = 5, 900
 _MAX_LISTENERS = 8
+_ALERT = "CalendarAlert"
+_ALERTS = frozenset({_ALERT, "*"})
 
 States = dict[str, dict[str, str]]
 
@@ -58,7 +63,7 @@ class EventSource:
         account_id = login.account.id
         self._listeners[account_id] = self._listeners.get(account_id, 0) + 1
         try:
-            known = await self._states(login, types)
+            known, watch = await self._states(login, types), AlertWatch(login.account, self._context.clock.now())
             if last_seen and last_seen != _event_id(known):
                 yield _event("state", {"@type": "StateChange", "changed": known}, _event_id(known))
                 if close_after:
@@ -71,6 +76,9 @@ class EventSource:
                 quiet += _POLL_SECONDS
                 states = await self._states(login, types)
                 changed = _difference(known, states)
+                for alert in await self._alerts(watch) if not types.isdisjoint(_ALERTS) else ():
+                    quiet = 0.0
+                    yield _event("calendarAlert", alert)
                 if changed:
                     known, quiet = states, 0.0
                     yield _event("state", {"@type": "StateChange", "changed": changed}, _event_id(known))
@@ -97,6 +105,25 @@ class EventSource:
             return states
 
         return await self._context.store.read(fn)
+
+    async def _alerts(self, watch: AlertWatch) -> list[Json]:
+        """Return the listener's alerts that became due, the soonest first."""
+        now = self._context.clock.now()
+        due = await self._context.store.read(lambda unit: watch.look(unit, now))
+        if watch.is_behind:
+            await self._context.store.write(watch.put_off)
+        return [_alert_json(alert) for alert in due]
+
+
+def _alert_json(alert: DueAlert) -> Json:
+    return {
+        "@type": _ALERT,
+        "accountId": alert.account_id,
+        "calendarEventId": alert.event_id,
+        "uid": alert.uid,
+        "recurrenceId": alert.recurrence_id,
+        "alertId": alert.alert_id,
+    }
 
 
 def _difference(old: States, new: States) -> States:
