@@ -143,7 +143,7 @@ objects = Table(  # one scheduling object = one UID = master + overrides
     column("schedule_tag", Integer),
     column("etag", String(64)),
     column("properties", sa.JSON),  # shared JMAP-only properties that iCalendar cannot say
-    column("alone", sa.JSON),  # keys of the occurrences that are here without their series; each is a CalendarEvent
+    column("alone", sa.JSON),  # keys of the occurrences that are here without their series, each a CalendarEvent
     column("privacy", String(16), nullable=True),  # public | private | secret; NULL = the text must be read
     column("searched", Text, nullable=True),  # what text filters look at: see gateway.jscalendar.searched
     column("source", String(16)),  # jmap | caldav | mail | import | submission
@@ -318,9 +318,7 @@ sent = Table(  # what went to whom, by us or by the person's own program: nothin
     "sent",
     metadata,
     ref("account_id", "accounts.id"),
-    column(
-        "fingerprint", String(64)
-    ),  # digest of (uid, recurrence id, method, sequence, recipient, dtstamp where it matters)
+    column("fingerprint", String(64)),  # digest of uid, recurrence id, method, sequence, recipient, perhaps dtstamp
     column("uid", String(1024)),
     column("recurrence_id", String(64)),
     column("recipient", String(320)),
