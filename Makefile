@@ -26,7 +26,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@touch $@
 
 servers:         ## install the real servers that tests use (as root, with apt)
-	@contrib/setup/apt.sh postfix dovecot-imapd dovecot-lmtpd postgresql chromium fonts-noto-core fonts-noto-cjk
+	@contrib/setup/apt.sh postfix dovecot-imapd dovecot-lmtpd postgresql nginx-light chromium fonts-noto-core fonts-noto-cjk
 
 demo: venv       ## the main job end to end, each step printed
 	@$(BIN)/imip-gateway demo

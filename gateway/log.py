@@ -57,7 +57,7 @@ class KeyValueFormatter(logging.Formatter):
         ]
         line = " ".join(words + [f"{key}={quote(value)}" for key, value in facts.items() if value is not None])
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+            line += "\n" + redact(self.formatException(record.exc_info))
         return line
 
 
