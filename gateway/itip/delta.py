@@ -48,8 +48,9 @@ class Delta:
     @cached_property
     def keys(self) -> tuple[InstanceKey, ...]:
         """Every instance that may have changed by itself: overrides of either version, dates taken out or in."""
-        keys = dict.fromkeys(key for version in (self.old, self.new) if version for key in version.overrides)
-        if self.old and self.new:
+        versions = [version for version in (self.old, self.new) if version is not None]
+        keys = dict.fromkeys(key for version in versions for key in version.overrides)
+        if self.old and self.new and any(version.series.lines for version in versions):
             keys.update(dict.fromkeys(self.excluded_now | self.returned | self.dropped_extra))
         return tuple(sorted(keys))
 
@@ -78,11 +79,14 @@ class Delta:
 
         For the master, an EXDATE more or an RDATE less is left to the instance that it takes out.
         """
-        found = [each for each in self.all_changes(key) if self._counts(each.name)]
+        found = tuple(each for each in self.all_changes(key) if self._counts(each.name))
         if key != MASTER or self.pattern_changed:
-            return tuple(found)
-        gone = {"EXDATE": not self.returned, "RDATE": not self.added_extra}
-        return tuple(each for each in found if not gone.get(each.name))
+            return found
+        return tuple(each for each in found if each.name not in ("EXDATE", "RDATE") or self._gives(each.name))
+
+    def _gives(self, name: str) -> bool:
+        """Whether a change of EXDATE or RDATE brings occurrences, not only takes some."""
+        return bool(self.returned if name == "EXDATE" else self.added_extra)
 
     @property
     def pattern_changed(self) -> bool:

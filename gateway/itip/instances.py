@@ -36,6 +36,7 @@ InstanceKey = str
 #: The key of the master component: the whole series.
 MASTER: InstanceKey = ""
 
+_RECURRENCE = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE"})
 _NONE = timedelta(0)
 _DAY = timedelta(days=1)
 _CLOCK_CHANGE = timedelta(hours=3)  # how far the order of wall times may be from that of instants
@@ -68,6 +69,14 @@ def _moved_instant(at: datetime, by: timedelta) -> datetime:
         return datetime.max.replace(tzinfo=at.tzinfo) if by > timedelta(0) else datetime.min.replace(tzinfo=at.tzinfo)
 
 
+def _recurrence_lines(master: Component | None) -> dict[str, list[Prop]]:
+    lines: dict[str, list[Prop]] = {}
+    for item in () if master is None else master.items:
+        if item.name in _RECURRENCE and isinstance(item, Prop):
+            lines.setdefault(item.name, []).append(item)
+    return lines
+
+
 class Series:
     """A master and its overrides as a set of occurrences. Without a master only the overrides are known."""
 
@@ -76,6 +85,8 @@ class Series:
         self.zones = zones
         self.complaints: list[str] = []
         self._patience = Budget(10_000)  # for all questions about single instances together
+        #: The lines of the master that make it recur, by name.
+        self.lines = _recurrence_lines(master)
         self.start = self._start(master)
         #: Overrides by key; of two for one instance the newer counts.
         self.overrides: dict[InstanceKey, Component] = {}
@@ -136,7 +147,7 @@ class Series:
     @property
     def is_recurring(self) -> bool:
         """Whether there is more than the one start: a rule or an RDATE."""
-        return self.master is not None and any(item.name in ("RRULE", "RDATE") for item in self.master.items)
+        return "RRULE" in self.lines or "RDATE" in self.lines
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
@@ -241,7 +252,7 @@ class Series:
 
     def ends_after(self, now: datetime) -> bool:
         """Whether anything of the series is still going on or to come; what cannot be followed counts as to come."""
-        if any(rule.count is None and rule.until is None for rule in self.rules):
+        if self.lines and any(rule.count is None and rule.until is None for rule in self.rules):
             return True
         try:
             if not self.is_recurring and not self.overrides and self.master_span is not None:
@@ -386,7 +397,7 @@ class Series:
     def _periods(self) -> dict[InstanceKey, Span]:
         """RDATEs that are periods bring their own end."""
         found: dict[InstanceKey, Span] = {}
-        for line in () if self.master is None else self.master.all("RDATE"):
+        for line in self.lines.get("RDATE", ()):
             for text in line.value.split(",")[:_MAX_DATES] if "/" in line.value else ():
                 try:
                     period = parse_period(text, line.param("TZID") or "")
@@ -443,7 +454,7 @@ class Series:
 
     def _rules(self, name: str) -> tuple[Rule, ...]:
         rules = []
-        for line in () if self.master is None else self.master.all(name):
+        for line in self.lines.get(name, ()):
             try:
                 rules.append(parse_rule(line.value))
             except Refused as error:
@@ -452,7 +463,7 @@ class Series:
 
     def _dates(self, name: str) -> list[Moment]:
         dates: list[Moment] = []
-        for line in () if self.master is None else self.master.all(name):
+        for line in self.lines.get(name, ()):
             try:
                 dates += parse_moments(line) if len(dates) < _MAX_DATES else ()
             except Refused as error:

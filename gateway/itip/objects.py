@@ -196,6 +196,12 @@ class SchedulingObject:
             return
         if not self.uid:
             yield Fault("object.no-uid", "The event has no UID")
+        if len(self.components) > 1:
+            yield from self._disagreements()
+        if sum(len(each.items) for each in self.components) > MAX_ATTENDEES < self._count("ATTENDEE"):
+            yield Fault("object.too-many-attendees", f"The event names more than {MAX_ATTENDEES} attendees")
+
+    def _disagreements(self) -> Iterable[Fault]:
         uids = {(each.text("UID") or "").strip() for each in self.components}
         if len(uids - {""}) > 1:
             yield Fault("object.several-uids", "The calendar holds events with different UIDs")
@@ -208,8 +214,6 @@ class SchedulingObject:
         organizers = {found.address for each in self.components if (found := read_organizer(each)) is not None}
         if len(organizers) > 1:
             yield Fault("object.several-organizers", "The occurrences of the event name different organizers")
-        if sum(len(each.items) for each in self.components) > MAX_ATTENDEES < self._count("ATTENDEE"):
-            yield Fault("object.too-many-attendees", f"The event names more than {MAX_ATTENDEES} attendees")
 
     def _count(self, name: str) -> int:
         return sum(1 for each in self.components for item in each.items if item.name == name)

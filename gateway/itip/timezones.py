@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from gateway.errors import Refused
 from gateway.itip.tree import Component, Prop
 from gateway.itip.values import Duration, Kind, Moment
-from gateway.itip.vtimezone import build_vtimezone, parse_vtimezone
+from gateway.itip.vtimezone import build_vtimezone, parse_observances, parse_vtimezone
 from gateway.itip.zone_names import fixed_zone, iana_name, matching_zone
 
 _YEAR = re.compile(r"(\d{4})\d{4}")
@@ -63,7 +63,7 @@ class Zones:
             return None
         if tzid not in self._sane:
             try:
-                parse_vtimezone(component)
+                parse_observances(component)
                 self._sane[tzid] = True
             except Refused:
                 self._sane[tzid] = False

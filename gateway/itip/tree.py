@@ -97,6 +97,10 @@ class Prop:
     def with_value(self, value: str) -> "Prop":
         return Prop(self.name, value, self.params)
 
+    def with_raw(self, raw: str) -> "Prop":
+        """Return the same line folded in another way."""
+        return Prop(self.name, self.value, self._params or (), raw=raw, params_text=self._params_text)
+
     def with_param(self, name: str, *values: str) -> "Prop":
         """Return this line with a parameter set, in its old place or at the end; no values = removed."""
         if not values:
@@ -297,7 +301,7 @@ def _refold(prop: Prop) -> Prop:
     raw = prop.raw
     if raw is None or (len(raw) <= 75 and raw.isascii() and "\n" not in raw and "\r" not in raw):
         return prop
-    return Prop(prop.name, prop.value, prop.params, raw=fold(_unfolded(raw)))
+    return prop.with_raw(fold(_unfolded(raw)))
 
 
 def escape_text(text: str) -> str:

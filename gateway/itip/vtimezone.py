@@ -115,6 +115,15 @@ def parse_vtimezone(component: Component) -> RuleZone:
     """Read a VTIMEZONE.
 
     Raises:
+        Refused: `bad-timezone`, as `parse_observances`.
+    """
+    return RuleZone(component.text("TZID") or "", parse_observances(component))
+
+
+def parse_observances(component: Component) -> tuple[Observance, ...]:
+    """Read what a VTIMEZONE is made of: all that is needed to know whether it is sane.
+
+    Raises:
         Refused: `bad-timezone`: no usable observance, one that is not yearly, or far too many dates.
     """
     children = component.children("STANDARD", "DAYLIGHT")
@@ -126,7 +135,7 @@ def parse_vtimezone(component: Component) -> RuleZone:
         raise Refused("bad-timezone", f"The time zone cannot be read: {error.public}") from None
     if sum(len(each.dates) for each in observances) > MAX_DATES or sum(1 for o in observances if o.rule) > MAX_RULES:
         raise Refused("bad-timezone", "The time zone lists far too many dates or rules")
-    return RuleZone(component.text("TZID") or "", observances)
+    return observances
 
 
 def _observance(component: Component) -> Observance:
