@@ -144,7 +144,9 @@ class Revision:
             return False
         if "RRULE" in names and not self._is_only_shorter():
             return True
-        return ("RDATE" in names and bool(self._delta.added_extra)) or ("EXDATE" in names and bool(self._delta.returned))
+        return ("RDATE" in names and bool(self._delta.added_extra)) or (
+            "EXDATE" in names and bool(self._delta.returned)
+        )
 
     def _is_only_shorter(self) -> bool:
         """Whether the rule merely ends earlier: no instance is new or moved."""

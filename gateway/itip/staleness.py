@@ -5,7 +5,7 @@ The stamp of the last answer is kept on the stored ATTENDEE in parameters of our
 they never leave the house. Stamps from the future are read as the time of receipt, lest one mail freeze an object.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -41,8 +41,10 @@ def dtstamp_of(component: Component, name: str = "DTSTAMP") -> datetime | None:
     return _moment(component.value(name))
 
 
-def newest(versions: Iterable[Component]) -> Component | None:
+def newest(versions: Sequence[Component]) -> Component | None:
     """Return the newest of several versions of one component, of equals the first; None where there is none."""
+    if len(versions) == 1:
+        return versions[0]
     return max(versions, key=lambda each: (sequence_of(each), dtstamp_of(each) or _EPOCH), default=None)
 
 

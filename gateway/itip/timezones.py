@@ -35,18 +35,17 @@ class Zone:
 class Zones:
     """The time zones of one calendar. `floating` is the zone in which DATE and floating times are compared."""
 
-    __slots__ = ("_components", "_known", "_sane", "_year", "floating")
+    __slots__ = ("_calendar", "_components", "_known", "_sane", "floating")
 
     def __init__(self, calendar: Component | None = None, *, floating: tzinfo = UTC) -> None:
         self.floating = floating
         self._known: dict[str, Zone] = {}
         self._sane: dict[str, bool] = {}
         self._components: dict[str, Component] = {}
-        self._year = _DEFAULT_YEAR
+        self._calendar = calendar
         if calendar is not None:
             for component in calendar.children("VTIMEZONE"):
                 self._components.setdefault(_plain_tzid(component.value("TZID") or ""), component)
-            self._year = _year_of(calendar)
 
     def zone(self, tzid: str) -> Zone:
         """Return the zone of a TZID. Unknown ones are UTC and carry a complaint."""
@@ -108,7 +107,7 @@ class Zones:
             except Refused as error:
                 complaint = f"{error.public}; {tzid[:60]!r} was read as UTC"
             else:
-                matched = matching_zone(rules, self._year)
+                matched = matching_zone(rules, _DEFAULT_YEAR if self._calendar is None else _year_of(self._calendar))
                 if matched is not None:
                     return Zone(tzid, ZoneInfo(matched), matched)
                 return Zone(tzid, rules, None, f"The time zone {tzid[:60]!r} is the calendar's own")
