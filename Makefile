@@ -52,6 +52,9 @@ messages: dev   ## bring the message catalogues up to date with the code; say wh
 bench: dev       ## speed, side by side with a baseline in the same run, as ratios
 	@$(BIN)/python -m bench
 
+soak: dev servers   ## 1,000 mails through a real Postfix while the gateway is killed at random (as root, minutes)
+	@$(BIN)/python -m tests.soak
+
 fuzz: dev        ## let atheris look for octets that break a reader, a minute for each
 	@$(BIN)/python -m tests.fuzz
 

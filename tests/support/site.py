@@ -1,18 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A site with a real Postfix before the gateway, wired by our own command, and a mailbox behind both.
 
-The gateway runs in the test's own process (`Site`), where its clock and its DNS can be set, or as a process of its
-own (`Served`), which can be killed.
+The gateway runs in the test's own process, where its clock and its DNS can be set; see `served` for one to be killed.
 """
 
 import asyncio
-import json
-import os
-import resource
-import signal
 import smtplib
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -138,53 +131,6 @@ async def site(
         await here.stop()
     finally:
         await asyncio.to_thread(manager.__exit__, None, None, None)
-
-
-@dataclass
-class Served:
-    """A gateway in a process of its own, found by its configuration file."""
-
-    file: Path
-    process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        """Start, and come back when every door is open."""
-        words = [sys.executable, "-m", "gateway", "--config", str(self.file), "serve", "--json"]
-        self.process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=self.file.with_suffix(".log").open("a"), text=True
-        )
-        assert self.process.stdout is not None
-        assert json.loads(self.process.stdout.readline() or "{}").get("ready"), self.log[-4000:]
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """End it in this way and return its status."""
-        assert self.process is not None
-        self.process.send_signal(how)
-        status = self.process.wait(30)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return status
-
-    def fill_disk(self, most: int = 0) -> None:
-        """Let no write reach beyond so many octets of a file, as on a disk that is full."""
-        assert self.process is not None
-        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
-
-    def free_disk(self) -> None:
-        self.fill_disk(resource.RLIM_INFINITY)
-
-    def pause(self) -> None:
-        """Let it stand still: its doors accept connections and nobody answers."""
-        assert self.process is not None
-        os.kill(self.process.pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        assert self.process is not None
-        os.kill(self.process.pid, signal.SIGCONT)
-
-    @property
-    def log(self) -> str:
-        return self.file.with_suffix(".log").read_text()
 
 
 @asynccontextmanager
