@@ -3,7 +3,7 @@
 
 RFC 3834 §2. Only mail that nobody asked a person for is meant: an answer that a policy gives, a REFRESH answered
 with the current state, a notice of delegation. What a person answers by hand is not. Automatic mail is still
-processed; it only gets nothing back .
+processed; it only gets nothing back.
 """
 
 from collections.abc import Iterable
@@ -23,6 +23,9 @@ class LoopSettings:
         least=5,
         most=100,
     )
+    refreshes_per_hour: int = option(
+        6, "Requests for the current state that one guest gets answered within an hour; 0 = no limit.", least=0
+    )
     answer_lists: bool = option(False, "Answer mail that came through a mailing list.")
 
 
@@ -38,6 +41,7 @@ class LoopFacts:
     auto_response_suppress: str = ""
     list_id: str | None = None
     received_count: int = 0
+    refreshes_last_hour: int = 0  # that the same guest was answered, by the same account
     ours: bool = False  # bears our mark, or a Message-ID of ours
 
 
@@ -50,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     Rule("loops.auto-submitted", "No automatic answer to automatic mail."),
     Rule("loops.suppressed", "The mail asks for no automatic answers (X-Auto-Response-Suppress)."),
     Rule("loops.role-address", "No automatic answer to addresses behind which nobody reads."),
+    Rule("loops.refreshes", "The guest has asked too often within the hour.", ("loops.refreshes_per_hour",)),
     Rule("loops.answer", "Nothing speaks against an automatic answer."),
 )
 
@@ -61,7 +66,7 @@ _ASKING = frozenset(("REQUEST", "REFRESH"))
 
 def decide_answer(facts: LoopFacts, settings: LoopSettings) -> Verdict:
     """Decide whether an automatic answer may go out: `answer` or `silent`."""
-    return first_match((_origin, _bulk, _automatic, _rest), facts, settings)
+    return first_match((_origin, _bulk, _automatic, _tireless, _rest), facts, settings)
 
 
 def _origin(facts: LoopFacts, settings: LoopSettings) -> Verdict | None:
@@ -91,6 +96,13 @@ def _automatic(facts: LoopFacts, settings: LoopSettings) -> Verdict | None:
     if facts.header_from.partition("@")[0].lower() in _ROLES:
         return _silent("role-address", "Nobody reads mail at that address")
     return None
+
+
+def _tireless(facts: LoopFacts, settings: LoopSettings) -> Verdict | None:
+    most, known = settings.refreshes_per_hour, facts.refreshes_last_hour
+    if facts.method != "REFRESH" or not most or known < most:
+        return None
+    return _silent("refreshes", f"The current state was sent there {known} times within the hour already")
 
 
 def _rest(facts: LoopFacts, settings: LoopSettings) -> Verdict:

@@ -60,6 +60,9 @@ def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome
         settings=ApplySettings(uninvited=uninvited),
         history=_history(unit, item),
     )
+    if arrival.silent is not None and outcome.rule == "refresh.answered":  # to answer is all that it asks for
+        silent = arrival.silent
+        outcome = replace(outcome, outcome=Verdict.IGNORED, rule=silent.rule, reason=silent.reason, messages=())
     if outcome.outcome is Verdict.APPLIED:
         _keep(unit, context, arrival, item, outcome)
     elif outcome.outcome is Verdict.HELD and not arrival.vouched_by:
@@ -209,7 +212,12 @@ def record_outcome(unit: Unit, context: Context, arrival: Arrival, outcome: Outc
             recipient=arrival.recipient,
             uid=uid[:1024],
             method=method[:32],
-            facts={**arrival.evidence, "repairs": list(outcome.repairs), "via": arrival.via}
+            facts={
+                **arrival.evidence,
+                "author": arrival.from_address,
+                "repairs": list(outcome.repairs),
+                "via": arrival.via,
+            }
             | _unanswered(arrival, outcome),
         )
     )

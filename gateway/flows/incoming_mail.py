@@ -203,16 +203,20 @@ def _arrival(unit: Unit, context: Context, read: Read, account: Account, recipie
         message_id=read.header.message_id,
         queue_id=read.mail.origin.queue_id,
         evidence=dict(read.evidence.lines),
-        silent=_silence(unit, context, read, message),
+        silent=_silence(unit, context, read, account, message),
     )
 
 
-def _silence(unit: Unit, context: Context, read: Read, message: Component) -> Verdict | None:
+def _silence(unit: Unit, context: Context, read: Read, account: Account, message: Component) -> Verdict | None:
     """Why this mail gets no automatic answer, None where it may get one."""
     header = read.header
-    method = message.first("METHOD")
+    method = message.value("METHOD") or ""
+    refreshes = 0
+    if method == "REFRESH":
+        since = context.clock.now() - timedelta(hours=1)
+        refreshes = unit.journal.count_by_author(account.id, "refresh.answered", read.author.address, since)
     facts = LoopFacts(
-        method=method.value if method is not None else "",
+        method=method,
         null_sender=not read.mail.envelope.mail_from,
         header_from=read.author.address,
         auto_submitted=header.auto_submitted,
@@ -220,6 +224,7 @@ def _silence(unit: Unit, context: Context, read: Read, message: Component) -> Ve
         auto_response_suppress=header.auto_response_suppress,
         list_id=header.list_id,
         received_count=header.received_count,
+        refreshes_last_hour=refreshes,
         ours=header.message_id is not None and unit.sent.is_ours(header.message_id),
     )
     verdict = decide_answer(facts, context.policy(unit).loops)

@@ -58,6 +58,14 @@ class Journal:
         newest = records(Entry, self._connection.execute(query.order_by(table.c.serial.desc()).limit(limit)))
         return newest[::-1]
 
+    def count_by_author(self, account_id: str, rule: str, author: str, since: datetime) -> int:
+        """Return how often one rule decided about mails of one author to an account since then."""
+        table = schema.journal
+        query = sa.select(table.c.facts).where(
+            table.c.account_id == account_id, table.c.rule == rule, table.c.at >= since
+        )
+        return sum(facts.get("author") == author for facts in self._connection.execute(query).scalars())
+
     def recent(self, limit: int = 100, *, stage: str | None = None) -> tuple[Entry, ...]:
         """Return the newest entries, newest first."""
         table = schema.journal

@@ -2,6 +2,7 @@
 """What asks for an answer by itself gets one, and automatic mail, lists and tired mail get none."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -45,4 +46,20 @@ async def test_mail_that_may_loop_gets_no_answer(world: World, headers: tuple[st
 async def test_the_journal_says_why_there_was_no_answer(world: World) -> None:
     await world.receive(signed(mail(BOB, ASKED, "Precedence: bulk")))
     [entry] = await world.context.store.read(lambda unit: unit.journal.recent(1))
-    assert "loops.list" in str(entry.facts["not_answered"])
+    assert (entry.outcome, entry.rule) == ("ignored", "loops.list")
+
+
+async def test_a_guest_who_asks_and_asks_is_answered_so_many_times_an_hour(world: World) -> None:
+    """The limit is each guest's own, refusals are recorded and do not count, and the hour passes."""
+
+    async def asked(number: int, who: str = BOB) -> tuple[str, str]:
+        text = ASKED.replace(BOB, who).replace("UID:tea", f"UID:tea\r\nCOMMENT:{number}")
+        [outcome] = (await world.receive(signed(mail(who, text)), mail_from=who)).outcomes
+        return outcome.outcome, outcome.rule
+
+    for number in range(6):
+        assert await asked(number) == ("applied", "refresh.answered")
+    for number in range(6, 9):
+        assert await asked(number) == ("ignored", "loops.refreshes")
+    world.clock.advance(timedelta(minutes=61))
+    assert await asked(10) == ("applied", "refresh.answered")
