@@ -112,6 +112,7 @@ class IncomingFacts:
     invited: bool = True  # the recipient is attendee or organizer of it, by any of its addresses
     organizes: bool = False  # the recipient is the organizer that the stored object, or else the message, names
     own: bool = False  # the proven author is the recipient's own account
+    forward_notice: bool = False  # written by a guest's program, when the guest forwarded the invitation
     list_mail: bool = False
     null_sender: bool = False
     ours: bool = False  # a mail that this gateway made
@@ -146,6 +147,7 @@ RULES: tuple[Rule, ...] = (
     Rule("incoming.not-a-party", "The recipient is not invited (a blind copy, an archive, a member of a list)."),
     Rule("incoming.not-the-organizer", "An answer to somebody who does not organize the event."),
     Rule("incoming.you-are-the-organizer", "It claims the recipient as organizer and does not come from there."),
+    Rule("incoming.forwarded", "A guest's program tells the organizer that the invitation was forwarded: it informs."),
     Rule("incoming.list", "Mail through a list changes nothing that is stored; an invitation waits for a person."),
     Rule("incoming.wait", "Who sent it is not known yet; the mail is put off.", ("incoming.retry_unknown",)),
     Rule("incoming.proven", "It is proven to come from the party that may ask for it."),
@@ -245,6 +247,9 @@ def _no_party(facts: IncomingFacts, settings: IncomingSettings) -> Verdict | Non
 
 def _organizer_is_recipient(facts: IncomingFacts, settings: IncomingSettings) -> Verdict | None:
     if party_of(facts.method) == "organizer" and facts.organizes and not facts.own:
+        if facts.forward_notice and facts.method == "REQUEST":
+            reason = "It tells that your invitation was forwarded; nothing is changed by that"
+            return Verdict(Action.IGNORE, "incoming.forwarded", reason)
         reason = "It claims that you are the organizer, and it does not come from you"
         return Verdict(Action.REFUSE, "incoming.you-are-the-organizer", reason)
     return None

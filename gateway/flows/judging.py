@@ -78,6 +78,7 @@ def judge(
         invited=bool(addresses & everyone) or (organizer is not None and organizer.address in addresses),
         organizes=organizer is not None and organizer.address in addresses,
         own=sender is not None and sender.id == account.id,
+        forward_notice=_tells_of_forwarding(header, stored, author.address),
         list_mail=header.list_id is not None or header.precedence == "list",
         null_sender=not mail.envelope.mail_from,
         ours=header.message_id is not None and unit.sent.is_ours(header.message_id),
@@ -124,6 +125,12 @@ def _match(
 def _is_sent_by(party: Party | None, own: frozenset[str]) -> bool:
     sent_by = normal_address(party.prop.param("SENT-BY") or "") if party is not None else ""
     return bool(sent_by) and sent_by in own
+
+
+def _tells_of_forwarding(header: HeaderFacts, stored: SchedulingObject | None, author: str) -> bool:
+    """Exchange writes such mail by itself when a guest forwards an invitation (interop Q50)."""
+    guest_program = stored is not None and author in stored.everyone and header.auto_submitted != "no"
+    return guest_program or "forwardnotification" in header.content_class
 
 
 def _token_holder(unit: Unit, account: Account, header: HeaderFacts, said: SchedulingObject, author: Author) -> str:

@@ -80,6 +80,7 @@ class HeaderFacts:
     list_id: str | None  # RFC 2919; also set from List-Post
     received_count: int
     dkim_signed: bool
+    content_class: str = ""  # Exchange's name for what a mail is, in lower case
 
 
 def parse_headers(
@@ -120,6 +121,7 @@ def parse_facts(block: HeaderBlock) -> HeaderFacts:
         list_id=_shortened(list_id) if list_id is not None else None,
         received_count=sum(1 for _ in block.all("received")),
         dkim_signed=block.first("dkim-signature") is not None,
+        content_class=_shortened(block.first("content-class")).lower(),
     )
 
 

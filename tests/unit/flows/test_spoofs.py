@@ -90,3 +90,15 @@ async def test_a_mail_twice_has_one_effect_and_one_answer(world: World) -> None:
     data = signed(mail(BOB, reply(BOB)))
     first, again = await world.receive(data), await world.receive(data)
     assert first.headers.partition(b"id=")[0] == again.headers.partition(b"id=")[0]
+
+
+@pytest.mark.parametrize(
+    "header", ["Auto-Submitted: auto-generated", "Content-Class: urn:x:MeetingForwardNotification"]
+)
+async def test_a_notice_that_a_guest_forwarded_the_invitation_only_informs(world: World, header: str) -> None:
+    """Interop Q50: Exchange writes such mail by itself, and it looks like a REQUEST in our organizer's name."""
+    before = await world.events()
+    notice = spoofs.request(CAROL, "tea").replace("END:VEVENT", "ATTENDEE:mailto:zoe@example.org\r\nEND:VEVENT")
+    [outcome] = (await world.receive(signed(mail(BOB, notice, header)))).outcomes
+    assert (outcome.outcome, outcome.rule) == ("ignored", "incoming.forwarded")
+    assert await world.events() == before
