@@ -65,6 +65,7 @@ class AlarmFacts:
     ends_at: datetime
     cancelled: bool = False
     declined: bool = False
+    completed: bool = False
     draft: bool = False
     acknowledged: bool = False
     permitted: bool = True  # the permission of the account
@@ -82,6 +83,7 @@ RULES: tuple[Rule, ...] = (
     Rule("alarm.draft", "A draft alarms nobody."),
     Rule("alarm.cancelled", "The event or this occurrence is cancelled."),
     Rule("alarm.declined", "The account declined the event or this occurrence."),
+    Rule("alarm.completed", "The to-do is done."),
     Rule("alarm.acknowledged", "The alarm was acknowledged at or after its time (RFC 9074 §6)."),
     Rule("alarm.over", "Late, and the event no longer lies ahead: recorded as missed."),
     Rule("alarm.too-late", "Later than `late_grace`: recorded as missed."),
@@ -97,6 +99,7 @@ RULES: tuple[Rule, ...] = (
     Rule("alarm.not-mail", "The alarm does not ask for mail: its ACTION is not EMAIL and no text says @email."),
     Rule("alarm.proximity", "A proximity alarm has no time (RFC 9074 §8)."),
     Rule("alarm.no-trigger", "The alarm has no usable TRIGGER."),
+    Rule("alarm.past", "The trigger lies before the time that is asked about."),
     Rule("alarm.no-end", "The trigger counts from the end, and the to-do has neither DUE nor DTSTART with DURATION."),
     Rule("alarm.too-many", "The object has more alarms than `max_alarms_per_object`; the rest is not planned."),
 )
@@ -139,6 +142,7 @@ def _switched_off(facts: AlarmFacts, settings: AlarmSettings) -> Verdict | None:
         (facts.draft, "alarm.draft", "The event is a draft"),
         (facts.cancelled, "alarm.cancelled", "The event is cancelled"),
         (facts.declined, "alarm.declined", "The account declined the event"),
+        (facts.completed, "alarm.completed", "The to-do is done"),
         (facts.acknowledged, "alarm.acknowledged", "The alarm was acknowledged"),
     ):
         if holds:

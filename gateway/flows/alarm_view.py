@@ -81,6 +81,7 @@ def forecast(unit: Unit, context: Context, account: Account, at: datetime, *, li
     for item, reader in seen:
         for no_mail in reader.plan(quiet=True).without_mail:
             silent.append(Silent(item.uid, item.summary, no_mail.recurrence_id, no_mail.rule, no_mail.reason))
+        silent += _over(item, reader, at)
     firings = heapq.merge(*(_firings(item, reader, at) for item, reader in seen), key=lambda each: each[2].at)
     upcoming: list[Upcoming] = []
     pace, held_until = unit.alarms.pace(account.id), None
@@ -107,6 +108,26 @@ def _items(unit: Unit, account: Account) -> tuple[StoredObject, ...]:
 def _firings(item: StoredObject, reader: Reader, at: datetime) -> Iterator[tuple[StoredObject, Reader, Firing]]:
     for firing in reader.plan(quiet=True).firings(at, at + LOOK_AHEAD):
         yield item, reader, firing
+
+
+def _over(item: StoredObject, reader: Reader, at: datetime) -> Iterator[Silent]:
+    """The alarms of an event that is not over which fire no more, and why."""
+    plan = reader.plan(quiet=True)
+    if item.ends_at is not None and item.ends_at <= at:
+        return
+    firing = {first.alarm.key for first in plan.next_firings(at, at + LOOK_AHEAD)} | plan.may_fire_after(
+        at + LOOK_AHEAD
+    )
+    for _, alarm in plan.alarms:
+        if alarm.key in firing:
+            continue
+        known = alarm.acknowledged_at
+        rule, reason = (
+            ("alarm.acknowledged", f"It is acknowledged up to {known:%Y-%m-%dT%H:%M:%SZ}")
+            if known is not None
+            else ("alarm.past", "Its time is past")
+        )
+        yield Silent(item.uid, item.summary, alarm.recurrence_id, rule, reason)
 
 
 def _mailed(pace: Pace, at: datetime) -> Pace:

@@ -59,7 +59,7 @@ def stored_object(
         kind=subject.kind,
         ical=text,
         summary=(first.text("SUMMARY") or "")[:1000],
-        etag=hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32],
+        etag=etag_of(text),
         created_at=old.created_at if old else now,
         updated_at=now,
         sequence=subject.sequence,
@@ -79,6 +79,11 @@ def stored_object(
         privacy=_privacy(shown),
         searched=searched_text(shown),
     )
+
+
+def etag_of(text: str) -> str:
+    """Return the entity tag of an object's text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def guests_of(calendar: Component) -> tuple[Guest, ...]:

@@ -123,13 +123,14 @@ def _headline(words: Words, occasion: Occasion) -> str:
         "delegate": _delegate(occasion),
     }
     if kind is Kind.ALARM:
-        return _begins(words, facts.span if facts else None, occasion.at)
+        is_to_do = facts is not None and facts.component == "VTODO"  # it is due, it does not begin
+        return _begins(words, facts.span if facts else None, occasion.at, is_to_do=is_to_do)
     scope = scope_of(facts) if facts else Scope.EVENT
     return words.say(FORMS[kind].headline_for(scope), **values)
 
 
-def _begins(words: Words, span: Span | None, now: datetime | None) -> str:
-    if span is None or now is None or span.is_floating:
+def _begins(words: Words, span: Span | None, now: datetime | None, *, is_to_do: bool) -> str:
+    if span is None or now is None or span.is_floating or is_to_do:
         return words.say("This is the reminder you asked for.")
     until = span.start - now
     if abs(until) < _MOMENT:

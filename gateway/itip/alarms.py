@@ -8,14 +8,14 @@ Apple's programs drop ACTION:EMAIL on the way, so people need a second way to as
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from gateway.errors import Refused
 from gateway.itip.address import is_mailable, normal_address, plain_address
 from gateway.itip.tree import Component, Prop, build_tree
-from gateway.itip.values import Duration, Moment, parse_duration, parse_moment_text, parse_utc
+from gateway.itip.values import Duration, Moment, build_utc, parse_duration, parse_moment_text, parse_utc
 
 NO_GAP = Duration()
 #: More repetitions than this are noise; the rest is left out.
@@ -23,6 +23,7 @@ MAX_REPEAT = 100
 
 #: The marker is the literal string wherever it stands, save where it begins the domain of an address (bob@email.com).
 _MARKER = re.compile(r"(?<![\w.!#$%&'*+/=?^`{|}~\"-])@email|@email(?![A-Za-z0-9-]*\.[A-Za-z0-9])")
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _PROXIMITY = ("PROXIMITY", "X-APPLE-PROXIMITY")
 
 
@@ -82,10 +83,12 @@ def parse_alarms(component: Component) -> tuple[Alarm | NoMail, ...]:
 
 
 def quiet_reason(event: Component, addresses: frozenset[str]) -> NoMail | None:
-    """Return why a component alarms nobody: it is cancelled, or the person with these addresses declined it."""
-    recurrence_id = event.value("RECURRENCE-ID") or ""
-    if (event.value("STATUS") or "").strip().upper() == "CANCELLED":
+    """Return why a component alarms nobody: it is cancelled or done, or the person with these addresses declined it."""
+    recurrence_id, status = event.value("RECURRENCE-ID") or "", (event.value("STATUS") or "").strip().upper()
+    if status == "CANCELLED":
         return NoMail("alarm.cancelled", "The event is cancelled", recurrence_id)
+    if event.name == "VTODO" and (status == "COMPLETED" or event.first("COMPLETED")):
+        return NoMail("alarm.completed", "The to-do is done", recurrence_id)
     for attendee in event.all("ATTENDEE"):
         if (attendee.param("PARTSTAT") or "").upper() == "DECLINED" and normal_address(attendee.value) in addresses:
             return NoMail("alarm.declined", "You declined the event", recurrence_id)
@@ -118,6 +121,29 @@ def without_alarms(calendar: Component) -> Component:
     return calendar.with_items(
         item.without("VALARM") if isinstance(item, Component) and item.name != "VTIMEZONE" else item
         for item in calendar.items
+    )
+
+
+def with_acknowledged(calendar: Component, until: Mapping[str, datetime]) -> Component:
+    """Return a calendar whose alarms, named by `Alarm.key`, are acknowledged up to an instant (RFC 9074 §6).
+
+    What is acknowledged later already stays. No override is made for it: the alarm of a series speaks for the series.
+    """
+
+    def noted(valarm: Component, recurrence_id: str) -> Component:
+        at = until.get(_digest(recurrence_id, _identity(valarm)))
+        if at is None or at <= max(_instants(valarm.all("ACKNOWLEDGED")), default=_NEVER):
+            return valarm
+        return valarm.with_prop(Prop("ACKNOWLEDGED", build_utc(at)))
+
+    def alarmed(event: Component) -> Component:
+        name = event.value("RECURRENCE-ID") or ""
+        return event.with_items(
+            noted(item, name) if isinstance(item, Component) and item.name == "VALARM" else item for item in event.items
+        )
+
+    return calendar.with_items(
+        alarmed(item) if isinstance(item, Component) and item.children("VALARM") else item for item in calendar.items
     )
 
 

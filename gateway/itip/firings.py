@@ -118,8 +118,8 @@ class AlarmPlan:
     ) -> Iterator[Firing]:
         instants = [(number, self._repeated(trigger.at, alarm, number)) for number in range(alarm.repeat + 1)]
         due = [(number, at) for number, at in instants if after < at <= until and not _acknowledged(alarm, at)]
-        occurrence = self._nearest(event, due[0][1]) if due else None
-        if occurrence is not None:
+        if due:
+            occurrence = self._nearest(event, due[0][1]) or _without_dates(event, trigger.at, due[0][1])
             for number, at in due:
                 yield self._firing(at, alarm, number, occurrence, MASTER)
 
@@ -128,8 +128,10 @@ class AlarmPlan:
         own = self._moved.get(id(event))
         if own is not None:
             return own
+        if self._series.start is None:
+            return None
         ahead = next(self._series.occurrences(at), None)
-        if ahead is not None or self._series.start is None:
+        if ahead is not None:
             return ahead
         return next(self._series.occurrences(self._zones.utc(self._series.start)), None)
 
@@ -211,6 +213,11 @@ class AlarmPlan:
 def _is_range(event: Component) -> bool:
     line = event.first("RECURRENCE-ID")
     return line is not None and (line.param("RANGE") or "").upper() == "THISANDFUTURE"
+
+
+def _without_dates(event: Component, moment: Moment, at: datetime) -> Occurrence:
+    """What says nothing about its own time, as a to-do may, is about the moment at which it alarms."""
+    return Occurrence(MASTER, Span(moment, moment), at, at, event)
 
 
 def _acknowledged(alarm: Alarm, at: datetime) -> bool:

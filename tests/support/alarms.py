@@ -25,16 +25,16 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def ical(*events: str, uid: str = "u") -> str:
+def ical(*events: str, uid: str = "u", kind: str = "VEVENT") -> str:
     """A calendar of events written as lines between bars; each `!` begins an EMAIL alarm, `?` a DISPLAY alarm."""
     body = ""
     for event in events:
         lines, *alarms = event.replace("?", "!ACTION:DISPLAY|").split("!")
-        body += f"BEGIN:VEVENT|UID:{uid}|{lines}|"
+        body += f"BEGIN:{kind}|UID:{uid}|{lines}|"
         for alarm in alarms:
             action = "" if alarm.startswith("ACTION:") else "ACTION:EMAIL|"
             body += f"BEGIN:VALARM|{action}{alarm}|END:VALARM|"
-        body += "END:VEVENT|"
+        body += f"END:{kind}|"
     return f"BEGIN:VCALENDAR|VERSION:2.0|{body}END:VCALENDAR|".replace("||", "|").replace("|", "\r\n")
 
 
@@ -70,14 +70,16 @@ class AlarmWorld:
         await self.store.write(fn)
         return self
 
-    async def put(self, *events: str, uid: str = "u", account: str = "ann", **changed: Any) -> StoredObject:
+    async def put(
+        self, *events: str, uid: str = "u", account: str = "ann", kind: str = "VEVENT", **changed: Any
+    ) -> StoredObject:
         """Store an event, new or edited, and plan its alarms, as every flow does."""
 
         def fn(unit: Unit) -> StoredObject:
             now = self.clock.now()
             old = next(iter(unit.objects.by_uid(account, uid)), None)
             item = old or StoredObject(f"o-{account}-{uid}", account, uid, "VEVENT", "", "Title", "", now, now)
-            item = replace(item, ical=ical(*events, uid=uid), updated_at=now, **changed)
+            item = replace(item, ical=ical(*events, uid=uid, kind=kind), updated_at=now, **changed)
             if old is None:
                 unit.objects.add(item, [(f"cal-{account}", f"{uid}.ics")])
             else:

@@ -196,3 +196,17 @@ async def test_a_mail_of_several_says_what_each_alarm_says(world: AlarmWorld) ->
     (mail,) = await mails(world)
     assert "Bring the plan" in text(mail)
     assert "Dial 99" in text(mail)
+
+
+async def test_a_to_do_is_reminded_of_at_a_moment_even_without_dates_and_not_once_done(world: AlarmWorld) -> None:
+    at = "TRIGGER;VALUE=DATE-TIME:20260601T094500Z"
+    for uid, lines in (
+        ("open", "SUMMARY:Rent"),
+        ("done", "SUMMARY:Tax|STATUS:COMPLETED"),
+        ("past", "COMPLETED:20260501T0Z"),
+    ):
+        await world.put(f"{lines}!{at}", uid=uid, kind="VTODO")
+    assert await world.at("2026-06-01 09:45") == [f"09:45 sent alarm.due {ANN}"]
+    (mail,) = await mails(world)
+    assert mail["Subject"].startswith("Reminder: Rent")
+    assert "This is the reminder you asked for." in text(mail)

@@ -58,9 +58,8 @@ spans = st.integers(0, 3000).map(lambda minutes: timedelta(minutes=minutes))
 @st.composite
 def any_facts(draw: st.DrawFn) -> AlarmFacts:
     fire_at, starts_at = draw(instants), draw(instants)
-    flags = {
-        name: draw(st.booleans()) for name in ("cancelled", "declined", "draft", "acknowledged", "permitted", "wanted")
-    }
+    names = ("cancelled", "declined", "completed", "draft", "acknowledged", "permitted", "wanted")
+    flags = {name: draw(st.booleans()) for name in names}
     return AlarmFacts(
         now=draw(instants),
         fire_at=fire_at,
@@ -86,7 +85,7 @@ def test_a_mail_is_only_sent_when_everything_that_could_forbid_it_is_absent(
     if verdict.action in ("fire", "fire-late"):
         assert settings.enable
         assert (facts.permitted, facts.wanted) == (True, True)
-        assert not any((facts.cancelled, facts.declined, facts.draft, facts.acknowledged))
+        assert not any((facts.cancelled, facts.declined, facts.completed, facts.draft, facts.acknowledged))
     if verdict.action == "fire-late":
         assert helps_at(facts, facts.now)
         assert facts.now - facts.fire_at <= settings.late_grace
