@@ -37,8 +37,8 @@ class Answer:
 class AttendeeSide:
     """Decides what one own address answers after a change."""
 
-    def __init__(self, delta: Delta, address: str, now: datetime, settings: DiffSettings) -> None:
-        self.delta, self.address, self.now, self.settings = delta, address, now, settings
+    def __init__(self, delta: Delta, address: str, mine: frozenset[str], now: datetime, settings: DiffSettings) -> None:
+        self.delta, self.address, self.mine, self.now, self.settings = delta, address, mine, now, settings
         self.skipped: list[Fault] = []
 
     def answers(self) -> list[Answer]:
@@ -60,14 +60,18 @@ class AttendeeSide:
     ) -> list[ItipMessage]:
         """Write the REPLYs, and the REQUEST to a new delegate after the REPLY that names them."""
         found: list[ItipMessage] = []
+        told: set[tuple[InstanceKey, str]] = set()
         bundles = (
             [[each] for each in answers] if self.settings.one_instance_per_message else [answers] if answers else []
         )
         for bundle in bundles:
             found.append(self._reply(bundle, organizer, sequence_from, at + len(found) * SECOND))
             for answer in bundle:
-                for delegate in self._new_delegates(answer):
-                    found.append(self._delegation(answer, delegate, at + len(found) * SECOND))
+                for delegate in self._new_delegates(answer, organizer):
+                    keys = self._delegated(answer, delegate)
+                    for key in keys if (answer.key, delegate) not in told else ():
+                        found.append(self._delegation(answer, key, keys, delegate, at + len(found) * SECOND))
+                        told.add((key, delegate))
         return found
 
     def _whole(self) -> Answer | None:
@@ -144,7 +148,7 @@ class AttendeeSide:
         if organizer is not None and organizer.force_send == "REPLY":
             return "The attendee sends the answer again"
         if me.partstat == Partstat.NEEDS_ACTION:
-            return None
+            return "The attendee tells more" if self._said_more(key) and not self._is_newer(key) else None
         if before is None or before.partstat != me.partstat:
             return f"The attendee answers {me.partstat}"
         if before.delegated_to != me.delegated_to:
@@ -152,6 +156,11 @@ class AttendeeSide:
         if self._said_more(key):
             return "The attendee tells more"
         return None
+
+    def _is_newer(self, key: InstanceKey) -> bool:
+        """Whether the copy took an update of the organizer's, whose words are not the attendee's."""
+        old, new = self.delta.old, self.delta.new
+        return old is not None and new is not None and new.sequence_of(key) > old.sequence_of(key)
 
     def _said_more(self, key: InstanceKey) -> bool:
         """A new COMMENT of the attendee's own, or progress of a task."""
@@ -207,31 +216,45 @@ class AttendeeSide:
             written = written_id(answer.version, answer.key)
             parts.append(Part(shown, sequence_from.sequence_of(answer.key), written))
             for delegator in answer.attendee.param_values("DELEGATED-FROM"):  # RFC 5546 §3.2.2.3: to both
-                if is_mailable(delegator):
+                if is_mailable(delegator) and normal_address(delegator) not in self.mine:
                     to.setdefault(normal_address(delegator), plain_address(delegator))
         head = Letterhead(bundle[0].version.uid, plain_address(bundle[0].attendee.value), bundle[0].version.zones)
         return write_message(Method.REPLY, head, tuple(to.values()), parts, dtstamp=at, reason=bundle[0].reason)
 
-    def _new_delegates(self, answer: Answer) -> list[str]:
-        """Whom the attendee has named to go instead, and not before."""
+    def _new_delegates(self, answer: Answer, organizer: Party) -> list[str]:
+        """Whom the attendee has named to go instead, and not before; the organizer and oneself need no invitation."""
         if answer.partstat != Partstat.DELEGATED:
             return []
         before = self.delta.old.attendees(answer.key).get(self.address) if self.delta.old is not None else None
         known = {normal_address(each) for each in before.delegated_to} if before is not None else set()
-        return [
-            d for d in answer.attendee.param_values("DELEGATED-TO") if normal_address(d) not in known and is_mailable(d)
-        ]
+        known |= {*self.mine, organizer.address}
+        named = answer.attendee.param_values("DELEGATED-TO")
+        return [each for each in named if normal_address(each) not in known and is_mailable(each)]
 
-    def _delegation(self, answer: Answer, delegate: str, at: datetime) -> ItipMessage:
+    def _delegated(self, answer: Answer, delegate: str) -> list[InstanceKey]:
+        """What goes to a delegate: what the answer is about, and with the series the exceptions passed on with it."""
+        if answer.key != MASTER:
+            return [answer.key]
+        keys, to = [MASTER], normal_address(delegate)
+        for key, component in sorted(answer.version.overrides.items()):
+            me = answer.version.attendees(key).get(self.address)
+            if me is not None and to in map(normal_address, me.delegated_to) and not is_cancelled(component):
+                keys.append(key)
+        return keys
+
+    def _delegation(
+        self, answer: Answer, key: InstanceKey, keys: Sequence[InstanceKey], delegate: str, at: datetime
+    ) -> ItipMessage:
         """The invitation passed on: the organizer's event, SEQUENCE not raised (RFC 5546 §3.2.2.3)."""
-        source, key = answer.version, answer.key
+        source = answer.version
         component = implied(source, key) or Component(source.kind)
         chain = (("DELEGATED-FROM", (build_mailto(answer.attendee.value),)),)
         if normal_address(delegate) not in source.attendees(key):
             component = component.adding(Prop("ATTENDEE", build_mailto(delegate), (*chain, ("RSVP", ("TRUE",)))))
         else:
             component = component.map_props(lambda line: _as_delegate(line, delegate, answer.attendee))
-        part = view_part(source, key, component=component)
+        hidden = [each for each in source.overrides if each not in keys and source.series.exists(each)]
+        part = view_part(source, key, component=component, hidden=hidden)
         head = Letterhead(source.uid, plain_address(answer.attendee.value), source.zones)
         to = (plain_address(delegate),)
         return write_message(Method.REQUEST, head, to, [part], dtstamp=at, reason="The attendee delegates to you")

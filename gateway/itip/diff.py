@@ -240,7 +240,7 @@ class _Change:
         messages: list[ItipMessage] = []
         skipped: list[Fault] = []
         for address in people:
-            side = AttendeeSide(delta, address, self.now, self.settings)
+            side = AttendeeSide(delta, address, self.mine, self.now, self.settings)
             answers = side.answers()
             messages += side.messages(answers, organizer, source, at + len(messages) * SECOND)
             skipped += side.skipped

@@ -83,6 +83,13 @@ class TestAnswers:
         assert "COMMENT:Late" in alone.messages[0].calendar
         assert "COMMENT:Hello" not in alone.messages[0].calendar
 
+    def test_a_word_before_the_answer_is_told_unless_it_is_the_organizers(self) -> None:
+        found = changed(one(), one("NEEDS-ACTION", "COMMENT:I shall know on Friday"), LEE)
+        assert "COMMENT:I shall know on Friday" in found.messages[0].calendar
+        assert people(found.messages[0])[LEE]["PARTSTAT"] == "NEEDS-ACTION"
+        update = one("NEEDS-ACTION", "COMMENT:Now in Rome", "LOCATION:Rome", "SEQUENCE:9")
+        assert changed(one(), update, LEE).nothing_rule == "change.local-only"
+
     def test_other_edits_stay_local(self) -> None:
         for more in (("SUMMARY:Mine",), ("TRANSP:TRANSPARENT",), ("CATEGORIES:Work",), ("LOCATION:Home",)):
             assert changed(one("ACCEPTED"), one("ACCEPTED", *more), LEE).nothing_rule == "change.local-only"
@@ -263,6 +270,29 @@ class TestDelegation:
         old = one("DELEGATED", params=(f'DELEGATED-TO="mailto:{ZED}"',))
         new = one("DELEGATED", params=(f'DELEGATED-TO="mailto:{KIM}"',))
         assert sent(changed(old, new, LEE)) == [("REPLY", (DANA,), ("",)), ("REQUEST", (KIM,), ("",))]
+
+    @pytest.mark.parametrize("delegate", [DANA, "MAILTO:L.Green@partner.example"])
+    def test_neither_oneself_nor_the_organizer_is_invited_by_a_delegation(self, delegate: str) -> None:
+        new = one("DELEGATED", params=(f'DELEGATED-TO="{delegate}"',))
+        assert sent(changed(one(), new, LEE, "l.green@partner.example")) == [("REPLY", (DANA,), ("",))]
+
+    def test_with_a_series_go_the_exceptions_that_are_passed_on_with_it(self) -> None:
+        params = (f'DELEGATED-TO="mailto:{ZED}"',)
+
+        def copy(whole: str, moved: str, kept: str) -> str:
+            passed_on = params if whole == "DELEGATED" else ()
+            lines = [
+                said(meeting("RRULE:FREQ=WEEKLY;COUNT=5"), whole, *passed_on),
+                said(occurrence("20261210", hour=14), moved, *passed_on),
+                said(occurrence("20261217", hour=14), kept),
+            ]
+            return calendar(*(component(*each) for each in lines))
+
+        found = changed(copy("ACCEPTED", "ACCEPTED", "ACCEPTED"), copy("DELEGATED", "DELEGATED", "ACCEPTED"), LEE)
+        to_zed = [each for each in found.messages if each.to == (ZED,)]
+        assert [each.recurrence_ids for each in to_zed] == [("",), ("20261210T100000",)]
+        assert "EXDATE;TZID=Europe/Rome:20261217T100000" in to_zed[0].calendar
+        assert people(to_zed[1], "20261210T100000")[ZED]["DELEGATED-FROM"] == f"mailto:{LEE}"
 
     def test_the_delegate_answers_both(self) -> None:
         def delegated(partstat: str) -> str:
