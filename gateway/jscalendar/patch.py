@@ -49,6 +49,8 @@ def _overlap(patch: JsonMap) -> InvalidProperty | None:
     """Find a pointer that is the prefix of another, or none at all."""
     seen = {split_pointer(pointer): pointer for pointer in patch}
     for parts, pointer in seen.items():
+        if not pointer:
+            return InvalidProperty(pointer, "a patch names what it changes")
         for length in range(1, len(parts)):
             if parts[:length] in seen:
                 return InvalidProperty(pointer, f"{seen[parts[:length]]!r} in the same patch already sets this")

@@ -28,6 +28,8 @@ _AGENTS = frozenset({"server", "client", "none"})
 _SCHEME = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*:")
 _LISTS = {"delegatedTo": "DELEGATED-TO", "delegatedFrom": "DELEGATED-FROM", "memberOf": "MEMBER"}
 _ORGANIZER_PARAMS = ("CN", "EMAIL", "SENT-BY", "LANGUAGE", "SCHEDULE-AGENT", "SCHEDULE-STATUS", "JSID")
+#: Says of an ATTENDEE that their only role is the owner's: without ROLE they would be required (P14).
+_OWNER_ONLY = "X-OWNER-ONLY"
 _NO_ATTENDEE = frozenset({"owner", "contact"})
 
 
@@ -153,6 +155,8 @@ def _read_attendee(line: Prop) -> Json:
     person = _read_named(line)
     role = (line.param("ROLE") or "REQ-PARTICIPANT").upper()
     person["roles"] = {_ROLES.get(role, role.lower() if role.startswith("X-") else "required"): True}
+    if line.param(_OWNER_ONLY):
+        person["roles"] = {"owner": True}
     status = (line.param("PARTSTAT") or "needs-action").lower()
     person["participationStatus"] = status if status in _PARTSTATS else "needs-action"
     kind = (line.param("CUTYPE") or "UNKNOWN").upper()
@@ -204,7 +208,8 @@ def _with_changes(line: Prop, had: dict[str, tuple[str, ...]], wanted: dict[str,
 
 def _attendee_params(key: str, person: JsonMap, line: Prop) -> dict[str, tuple[str, ...]]:
     """Return every parameter that a Participant decides; an empty tuple where it must be absent."""
-    roles = {role for role, held in (person.get("roles") or {}).items() if held} - {"owner"}
+    held = {role for role, given in (person.get("roles") or {}).items() if given}
+    roles = held - {"owner"}
     role = next((wire for word, wire in _WIRE_ROLES.items() if word in roles), None)
     other = next((word for word in sorted(roles) if word.startswith("x-")), None)
     wire_role = role or (other.upper() if other else None)
@@ -214,6 +219,7 @@ def _attendee_params(key: str, person: JsonMap, line: Prop) -> dict[str, tuple[s
         "CN": _one(person.get("name")),
         "CUTYPE": _one(_WIRE_KINDS.get(kind) if kind else None),
         "ROLE": _one(None if wire_role == "REQ-PARTICIPANT" else wire_role),
+        _OWNER_ONLY: _one("TRUE" if held == {"owner"} else None),
         "PARTSTAT": _one(str(person.get("participationStatus") or "needs-action").upper()),
         "RSVP": _one("TRUE" if person.get("expectReply") is True else None),
         "EMAIL": _one(person.get("email")),

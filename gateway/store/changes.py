@@ -31,13 +31,17 @@ def log_key(owner_id: str, viewer_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """What happened since a state: ids in order of change, and the state they lead to."""
+    """What happened since a state: ids in order of change, and the state they lead to.
+
+    All that one transaction did is one count; where only some of it was asked for, `last_id` says how far it goes.
+    """
 
     created: tuple[str, ...]
     updated: tuple[str, ...]
     destroyed: tuple[str, ...]
     new_state: int
     has_more: bool
+    last_id: str = ""
 
 
 class Changes:
@@ -78,25 +82,29 @@ class Changes:
         count = self._next(account_id)
         self._connection.execute(_DESTROYED, {"of": account_id, "kind": kind.value, "item": item_id, "count": count})
 
-    def since(self, account_id: str, kind: Kind, state: int, limit: int) -> Since:
+    def since(self, account_id: str, kind: Kind, state: int, limit: int, *, last_id: str = "") -> Since:
         """Return what happened after `state`, oldest first, at most `limit` ids (RFC 8620 §5.2)."""
         table = schema.changes.c
+        later = table.updated > state
+        if last_id:
+            later = sa.or_(later, sa.and_(table.updated == state, table.id > last_id))
         query = (
             sa.select(table.id, table.created, table.updated, table.destroyed)
-            .where(table.account_id == account_id, table.type == kind.value, table.updated > state)
+            .where(table.account_id == account_id, table.type == kind.value, later)
             .order_by(table.updated, table.id)
             .limit(limit + 1)
         )
         rows = self._connection.execute(query).all()
         has_more = len(rows) > limit
         rows = rows[:limit]
-        born = [row for row in rows if row.created > state]
+        known = [row for row in rows if (row.created, row.id if last_id else "") <= (state, last_id)]
         return Since(
-            created=tuple(row.id for row in born if row.destroyed is None),
-            updated=tuple(row.id for row in rows if row.created <= state and row.destroyed is None),
-            destroyed=tuple(row.id for row in rows if row.created <= state and row.destroyed is not None),
+            created=tuple(row.id for row in rows if row not in known and row.destroyed is None),
+            updated=tuple(row.id for row in known if row.destroyed is None),
+            destroyed=tuple(row.id for row in known if row.destroyed is not None),
             new_state=rows[-1].updated if has_more else max(state, self.state(account_id, kind)),
             has_more=has_more,
+            last_id=rows[-1].id if has_more else "",
         )
 
     def _next(self, account_id: str) -> int:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from gateway.errors import Refused
-from gateway.http.jmap.filters import Condition, Predicate
+from gateway.http.jmap.filters import Condition, Predicate, bad_value
 from gateway.http.jmap.view import View
 from gateway.itip.recurrence import Budget
 from gateway.itip.timezones import instant
@@ -19,6 +19,7 @@ from gateway.store.outlines import Outline
 
 #: Conditions on what the event says.
 TEXT_CONDITIONS = frozenset({"text", "title", "description", "location", "owner", "attendee"})
+_CONDITIONS = TEXT_CONDITIONS | {"after", "before", "inCalendar", "inCalendars", "uid"}
 _FAR = datetime(9990, 1, 1, tzinfo=UTC)
 _LONG_AGO = datetime(10, 1, 1, tzinfo=UTC)
 _SLACK = timedelta(days=1)
@@ -42,13 +43,13 @@ def event_condition(view: View, zone: tzinfo) -> Condition:
         if name == "inCalendars" and isinstance(value, list):  # the drafts' older word
             return lambda each: not set(value).isdisjoint(each.calendar_ids)
         if not isinstance(value, str):
-            return None
+            return bad_value(name, _CONDITIONS)
         if name in TEXT_CONDITIONS:
             wanted = value.casefold()
             return lambda each: text_holds(each.searched, name, wanted)
         if name in ("after", "before"):
             edge = edge_of(value, zone)
-            return None if edge is None else _time_test(name, edge, zone)
+            return bad_value(name, _CONDITIONS) if edge is None else _time_test(name, edge, zone)
         if name == "inCalendar":
             return lambda each: value in each.calendar_ids
         if name == "uid":

@@ -55,3 +55,14 @@ def _one(name: str, value: Any, condition: Condition) -> Predicate:
     if test is None:
         raise MethodError("unsupportedFilter", f"This condition is not understood: {name[:100]}")
     return test
+
+
+def bad_value(name: str, known: frozenset[str]) -> Predicate | None:
+    """Refuse the value of a condition that the type knows; None for one that it does not know.
+
+    Raises:
+        MethodError: `invalidArguments`.
+    """
+    if name in known:
+        raise MethodError("invalidArguments", f"This is no value of the condition {name}", arguments=["filter"])
+    return None

@@ -5,6 +5,7 @@ A type says how to load, list, create, change and destroy its objects; states, l
 error shapes are here, once.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,12 +18,13 @@ from gateway.http.jmap.core import Call
 from gateway.http.jmap.errors import MethodError, SetError, SetFailure, set_error
 from gateway.http.jmap.view import View, open_view
 from gateway.jscalendar.values import Json
-from gateway.store.changes import Kind
+from gateway.store.changes import Kind, Since
 from gateway.store.unit import Unit
 
 T = TypeVar("T")
 _MAX_CHANGES = 10_000
 _NOT = {"create": "notCreated", "update": "notUpdated", "destroy": "notDestroyed"}
+_STATE = re.compile(r"(\d{1,18})(?:\.([A-Za-z0-9_-]{1,64}))?\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,11 @@ async def get_changes(context: Context, call: Call, kind: Kind, **more: Any) -> 
 
     def fn(unit: Unit) -> Json:
         view = open_view(unit, call.login, account_id)
-        if since > unit.changes.state(view.log, kind):
-            raise MethodError("cannotCalculateChanges", "This state is not known here")
-        found = unit.changes.since(view.log, kind, since, min(limit, _MAX_CHANGES))
+        found = _changes_since(unit, view, kind, since, min(limit, _MAX_CHANGES))
         return {
             "accountId": account_id,
-            "oldState": str(since),
-            "newState": str(found.new_state),
+            "oldState": since.text,
+            "newState": State(found.new_state, found.last_id).text,
             "hasMoreChanges": found.has_more,
             "created": list(found.created),
             "updated": list(found.updated),
@@ -110,15 +110,34 @@ async def get_changes(context: Context, call: Call, kind: Kind, **more: Any) -> 
     return await context.store.read(fn)
 
 
-def parse_state(text: str) -> int:
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state: a count, and where only a part of what has that count was told, the id that was told last."""
+
+    count: int
+    last_id: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.count}.{self.last_id}" if self.last_id else str(self.count)
+
+
+def parse_state(text: str) -> State:
     """Read a state string.
 
     Raises:
         MethodError: `cannotCalculateChanges` for one that is not ours.
     """
-    if not (text.isdecimal() and text.isascii() and len(text) < 19):
+    match = _STATE.match(text)
+    if match is None:
         raise MethodError("cannotCalculateChanges", "This is no state of ours")
-    return int(text)
+    return State(int(match[1]), match[2] or "")
+
+
+def _changes_since(unit: Unit, view: View, kind: Kind, since: State, limit: int) -> Since:
+    if since.count > unit.changes.state(view.log, kind):
+        raise MethodError("cannotCalculateChanges", "This state is not known here")
+    return unit.changes.since(view.log, kind, since.count, limit, last_id=since.last_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +311,7 @@ def paged(ids: Sequence[str], paging: Paging, most: int) -> Json:
 
 
 def changes_of_query(
-    unit: Unit, view: View, kind: Kind, since: int, ids: Sequence[str], most: int | None, *, total: bool
+    unit: Unit, view: View, kind: Kind, since: State, ids: Sequence[str], most: int | None, *, total: bool
 ) -> Json:
     """Return a /queryChanges response for a query whose present results are `ids` (RFC 8620 §5.6).
 
@@ -301,15 +320,13 @@ def changes_of_query(
     Raises:
         MethodError: `cannotCalculateChanges` or `tooManyChanges`.
     """
-    if since > unit.changes.state(view.log, kind):
-        raise MethodError("cannotCalculateChanges", "This state is not known here")
-    found = unit.changes.since(view.log, kind, since, _MAX_CHANGES)
+    found = _changes_since(unit, view, kind, since, _MAX_CHANGES)
     touched = {*found.created, *found.updated, *found.destroyed}
     if found.has_more or (most is not None and len(touched) > most):
         raise MethodError("tooManyChanges")
     said = {
         "accountId": view.account.id,
-        "oldQueryState": str(since),
+        "oldQueryState": since.text,
         "newQueryState": str(found.new_state),
         "removed": sorted(touched),
         "added": [{"id": item_id, "index": at} for at, item_id in enumerate(ids) if item_id in touched],

@@ -22,9 +22,9 @@ from gateway.http.jmap.standard import SetResult, Setting, attempt, resolve_crea
 from gateway.http.jmap.utc_times import refuse_both, with_utc_times
 from gateway.http.jmap.view import View, open_view
 from gateway.jscalendar.dialect import upgrade_patch
-from gateway.jscalendar.overrides import diff_instance, is_excluded
+from gateway.jscalendar.overrides import SERIES_ONLY, diff_instance, is_excluded
 from gateway.jscalendar.patch import apply_patch, same_json
-from gateway.jscalendar.values import InvalidProperty, Json
+from gateway.jscalendar.values import InvalidProperty, Json, JsonMap
 from gateway.store.changes import Kind
 from gateway.store.unit import Unit
 
@@ -76,11 +76,12 @@ class EventChange:
             after = apply_patch(show_event(record, view, whole=True), upgraded)
         else:
             after = with_occurrence(record, view, key, upgraded)
+            wanted = apply_patch(show_occurrence(record, view, key) or {}, upgraded)
         if isinstance(after, InvalidProperty):
             raise SetFailure("invalidPatch", f"{after.path}: {after.reason}", after.path)
         differences, result = update_event(unit, self.context, view, record, after, send=self.send)
         self._note(event_id, result)
-        return differences if key is None else None
+        return differences if key is None else _told(unit, view, event_id, wanted)
 
     def destroy(self, unit: Unit, view: View, event_id: str) -> None:
         record, key = find_event(unit, view, event_id)
@@ -123,6 +124,16 @@ def find_event(unit: Unit, view: View, event_id: str) -> tuple[EventRecord, str 
     return record, key
 
 
+def _told(unit: Unit, view: View, event_id: str, wanted: JsonMap | InvalidProperty) -> Json | None:
+    """Return what of an occurrence is other than its client knows, now that it was changed."""
+    object_id, key = split_id(event_id)
+    record = load_records(unit, view, [object_id]).get(object_id)
+    shown = show_occurrence(record, view, key) if record is not None and key is not None else None
+    if shown is None or isinstance(wanted, InvalidProperty):
+        return None
+    return {name: member for name, member in shown.items() if not same_json(wanted.get(name), member)} or None
+
+
 def with_occurrence(record: EventRecord, view: View, key: str, patch: Json) -> Json | InvalidProperty:
     """Return the series with one occurrence changed: a change of it is an override (JMAP Calendars §5.9.1)."""
     instance = show_occurrence(record, view, key, whole=True)
@@ -133,7 +144,7 @@ def with_occurrence(record: EventRecord, view: View, key: str, patch: Json) -> J
         return after
     wrong = [
         name
-        for name in (*_SERIES_MEMBERS, "id", "baseEventId", "uid", "recurrenceId")
+        for name in (*_SERIES_MEMBERS, "id", "baseEventId", *sorted(SERIES_ONLY))
         if _differs(instance, after, name)
     ]
     if wrong:

@@ -33,6 +33,7 @@ from gateway.store.unit import Unit
 
 #: Shown only when asked for by name (JMAP Calendars §5.1).
 _COMPUTED = ("utcStart", "utcEnd")
+_DEFAULTS: Json = {"mayInviteSelf": False, "mayInviteOthers": False, "hideAttendees": False}
 _NO_METADATA: Json = dict.fromkeys(("id", "baseEventId", "calendarIds", "isDraft", "isOrigin"))
 
 
@@ -78,6 +79,7 @@ class Shape:
             return event
         if set(_COMPUTED) & set(self.properties):
             event = {**event, **utc_span(event, self.floating)}
+        event = {**_DEFAULTS, **event}
         return only(event, frozenset((*self.properties, "id")))
 
 

@@ -11,7 +11,7 @@ from gateway.flows.context import Context
 from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import MethodError, SetFailure
-from gateway.http.jmap.filters import compile_filter
+from gateway.http.jmap.filters import bad_value, compile_filter
 from gateway.http.jmap.session import CALENDARS
 from gateway.http.jmap.standard import (
     Getting,
@@ -121,7 +121,7 @@ def _condition(name: str, value: Any) -> Any:
             return lambda each: each.type == value
         case "calendarEventIds", list() if all(isinstance(item, str) for item in value):
             return lambda each: each.object_id in value
-    return None
+    return bad_value(name, frozenset({"after", "before", "type", "calendarEventIds"}))
 
 
 def _matching(unit: Unit, view: View, filter_: Json | None, sort: list[Json] | None) -> list[str]:

@@ -14,7 +14,7 @@ from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.availability import BusyPeriod, merged_periods, read_busy_periods
 from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import MethodError, SetError
-from gateway.http.jmap.filters import compile_filter
+from gateway.http.jmap.filters import bad_value, compile_filter
 from gateway.http.jmap.session import AVAILABILITY, CALENDARS, PRINCIPALS
 from gateway.http.jmap.standard import only, paged, read_paging, wanted_properties
 from gateway.http.jmap.view import View, open_view
@@ -24,6 +24,7 @@ from gateway.store.accounts import Account
 from gateway.store.unit import Unit
 
 _PROPERTIES = frozenset({"id", "type", "name", "description", "email", "timeZone", "capabilities", "accounts"})
+_CONDITIONS = frozenset({"accountIds", "email", "calendarAddress", "name", "text", "type", "timeZone"})
 _MAX_WINDOW = timedelta(days=366)
 _STATE = "0"
 
@@ -129,7 +130,7 @@ def _condition(name: str, value: Any) -> Any:
             return lambda _: value == "individual"
         case "timeZone", str():
             return lambda each: each.time_zone == value
-    return None
+    return bad_value(name, _CONDITIONS)
 
 
 async def _query(context: Context, call: Call) -> Json:

@@ -303,8 +303,8 @@ LONG = {"after": "2020-01-01T00:00:00", "before": "2026-01-01T00:00:00"}
     ("arguments", "error"),
     [
         ({"filter": {"nonsense": 1}}, "unsupportedFilter"),
-        ({"filter": {"title": 5}}, "unsupportedFilter"),
-        ({"filter": {"after": "soon"}}, "unsupportedFilter"),
+        ({"filter": {"title": 5}}, "invalidArguments"),
+        ({"filter": {"after": "soon"}}, "invalidArguments"),
         ({"filter": {"operator": "XOR", "conditions": []}}, "invalidArguments"),
         ({"filter": {"operator": "AND"}}, "invalidArguments"),
         ({"sort": [{"property": "size"}]}, "unsupportedSort"),
