@@ -34,6 +34,10 @@ class Action(StrEnum):
     EXPANDED = "expanded"
 
 
+#: By the subject of the enhanced status, as where the next hop says no at once (`policies.retry`).
+_FAILED = {"1": "5.2", "7": "5.3"}
+
+
 @dataclass(frozen=True, slots=True)
 class ReportedRecipient:
     """One group of a report. `original` is whom we wrote to, `final` where it ended (both may be absent)."""
@@ -59,7 +63,7 @@ class ReportedRecipient:
     def schedule_status(self) -> str:
         """Return what the attendee's SCHEDULE-STATUS becomes (RFC 6638 §3.2.9)."""
         if self.action is Action.FAILED:
-            return "3.7" if self.is_dead_address else "5.1"
+            return _FAILED.get("".join(self.status.split(".")[1:2]), "5.1")
         return "1.2" if self.action is Action.DELIVERED else "1.1"
 
 
