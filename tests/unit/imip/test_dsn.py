@@ -55,7 +55,7 @@ def test_a_failure_is_read_with_all_that_identifies_it() -> None:
     assert recipient.remote_mta == "mail.partner.example"
     assert recipient.is_final
     assert recipient.is_dead_address
-    assert recipient.schedule_status == "5.3"
+    assert recipient.schedule_status == "5.2"
 
 
 def test_a_vague_status_gives_way_to_the_remote_servers_words() -> None:
@@ -63,7 +63,7 @@ def test_a_vague_status_gives_way_to_the_remote_servers_words() -> None:
     assert found is not None
     assert found.recipients[0].status == "5.7.133"
     assert not found.recipients[0].is_dead_address
-    assert found.recipients[0].schedule_status == "5.2"
+    assert found.recipients[0].schedule_status == "5.3"
 
 
 @pytest.mark.parametrize(
