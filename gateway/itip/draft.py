@@ -134,8 +134,10 @@ class Draft:
         if self._their_zones:
             ours = (zone for zone in self._object.calendar.children("VTIMEZONE") if not self._is_replaced(zone))
             self._zones = Zones(Component("VCALENDAR", (*self._their_zones.values(), *ours, *self._parts.values())))
-        ranged = (part for part in self.overrides.values() if _is_ranged(part))  # others say nothing of the series
-        self._series = Series(self.master, ranged, self._zones)
+        parts = self.overrides.values()
+        if self.master is not None:
+            parts = [part for part in parts if _is_ranged(part)]  # others say nothing of the series
+        self._series = Series(self.master, parts, self._zones)
         self._implied = {}
 
     def _is_replaced(self, zone: Component) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.itip.address import normal_address
+from gateway.itip.answering import ask_for_state
 from gateway.itip.draft import Draft
 from gateway.itip.identity import Standing, attendee_line, is_line_of, organizer_standing, same_person
 from gateway.itip.incoming import (
@@ -72,7 +73,7 @@ def _not_from_organizer(arrival: Arrival, draft: Draft) -> Finding | None:
 
 def _cancel(arrival: Arrival, draft: Draft, key: InstanceKey | None, component: Component) -> Finding:
     if key is None:
-        return refused("cancel.no-such-instance", f"The event does not take place at {raw_recurrence(component)}")
+        return _no_such_instance(arrival, draft, component, f" at {raw_recurrence(component)}")
     lines = component.all("ATTENDEE")
     for_all = _is_for_all(component) or _names_everybody(draft, key, lines)
     if not for_all and lines and not any(is_line_of(line, arrival.me) for line in lines):
@@ -123,7 +124,7 @@ def _instance(arrival: Arrival, draft: Draft, key: InstanceKey, component: Compo
     if part is None:
         part = draft.implied(key)
     if part is None:
-        return refused("cancel.no-such-instance", f"The event does not take place{where}")
+        return _no_such_instance(arrival, draft, component, where)
     if derived and not draft.series.is_recurring:
         key = MASTER
     fault = _too_late(arrival, draft, key, component, part, derived=derived)
@@ -131,6 +132,13 @@ def _instance(arrival: Arrival, draft: Draft, key: InstanceKey, component: Compo
         return fault
     draft.put(key, _off(arrival, part, component, for_all=for_all))
     return _said(arrival, draft, key, part, for_all=for_all)
+
+
+def _no_such_instance(arrival: Arrival, draft: Draft, component: Component, where: str) -> Finding:
+    """An occurrence that is not here: an old message's, or this copy has missed something (RFC 5546 §4.7.2)."""
+    if draft.master is not None and sequence_of(component) < sequence_of(draft.master):
+        return ignored("cancel.stale", "A newer version of the event is here already")
+    return refused("cancel.no-such-instance", f"The event does not take place{where}", *ask_for_state(arrival))
 
 
 def _too_late(
@@ -182,7 +190,7 @@ def _from_here_on(arrival: Arrival, draft: Draft, key: InstanceKey, component: C
     assert master is not None
     where = at_instance(key, draft.series)
     if draft.component(key) is None and draft.implied(key) is None:
-        return refused("cancel.no-such-instance", f"The event does not take place{where}")
+        return _no_such_instance(arrival, draft, component, where)
     fault = _too_late(arrival, draft, MASTER, component, master)
     if fault is not None:
         return fault

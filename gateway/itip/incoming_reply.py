@@ -7,6 +7,7 @@ answers. Whatever else it carries (Google echoes the whole event, attackers a se
 
 from gateway.itip.address import normal_address
 from gateway.itip.answer import Answer
+from gateway.itip.answering import current_state
 from gateway.itip.draft import Draft
 from gateway.itip.identity import (
     Standing,
@@ -32,7 +33,7 @@ from gateway.itip.instances import MASTER, InstanceKey
 from gateway.itip.merge import partstat_of
 from gateway.itip.model import Outcome, Partstat
 from gateway.itip.objects import read_party
-from gateway.itip.staleness import answer_stamp
+from gateway.itip.staleness import answer_stamp, rescheduled_at, sequence_of
 from gateway.itip.tree import Component, Prop
 
 _ANSWERS = {
@@ -94,10 +95,12 @@ def _answer(arrival: Arrival, draft: Draft, key: InstanceKey | None, component: 
     if isinstance(partstat, Finding):
         return partstat
     if key is None:
-        return _no_such_instance(component)
+        return _no_such_instance(arrival, draft, component, people, f" at {raw_recurrence(component)}")
     if is_this_and_future(component) and key == _first_key(draft):
         key = MASTER  # this and all following of the first are all
     targets = _targets(draft, key, people)
+    if targets is None:
+        return _no_such_instance(arrival, draft, component, people, at_instance(key, draft.series))
     if isinstance(targets, Finding):
         return targets
     stamp = answer_stamp(component, received_at=arrival.now, leeway=arrival.settings.max_future_dtstamp)
@@ -153,17 +156,30 @@ def _first_key(draft: Draft) -> InstanceKey | None:
     return None if start is None else draft.series.key_of(start)
 
 
-def _no_such_instance(component: Component) -> Finding:
-    return refused("reply.no-such-instance", f"The event does not take place at {raw_recurrence(component)}")
+def _no_such_instance(
+    arrival: Arrival, draft: Draft, component: Component, people: frozenset[str], where: str
+) -> Finding:
+    """An occurrence that is not here: never invented; one that an older version had is answered with the present."""
+    master = draft.master
+    guest = None if master is None else attendee_line(master, people)
+    if master is not None and guest is not None and sequence_of(component) < rescheduled_at(master):
+        reason = f"{named(guest)} answered an older version of the event, which took place{where}"
+        return ignored("reply.stale-sequence", reason, *current_state(arrival, guest))
+    if draft.series.is_ambiguous(component):
+        return held("reply.which-instance", f"The event takes place more than once{where}; the organizer decides")
+    return refused("reply.no-such-instance", f"The event does not take place{where}")
 
 
-def _targets(draft: Draft, key: InstanceKey, people: frozenset[str]) -> tuple[InstanceKey, ...] | Finding:
-    """Which components the answer is for: those it speaks of and the person is on; none where they are on none."""
+def _targets(draft: Draft, key: InstanceKey, people: frozenset[str]) -> tuple[InstanceKey, ...] | Finding | None:
+    """Which components the answer is for: those it speaks of and the person is on; none where they are on none.
+
+    None where there is no such occurrence.
+    """
     series, own = draft.series, draft.component(key)
     if own is None and key != MASTER:
         implied = draft.implied(key)
         if implied is None:
-            return refused("reply.no-such-instance", f"The event does not take place{at_instance(key, series)}")
+            return None
         if not series.is_recurring:  # an Exchange habit: a single event answered by its own start
             key, own = MASTER, draft.master
         else:

@@ -241,9 +241,10 @@ def _update_instance(arrival: Arrival, draft: Draft, component: Component) -> Fi
     own = draft.component(key)
     mine = own or draft.implied(key) or draft.excluded(key)
     if mine is None and draft.master is not None:  # never invented (RFC 5546 §3.2.2, interop T20)
-        where = at_instance(key, draft.series)
-        asked = ask_for_state(arrival) if sequence_of(component) >= sequence_of(draft.master) else ()
-        return refused("request.no-such-instance", f"The event does not take place{where}", *asked)
+        if sequence_of(component) < sequence_of(draft.master):
+            return ignored("request.stale", "A newer version of the event is here already")
+        reason = f"The event does not take place{at_instance(key, draft.series)}"
+        return refused("request.no-such-instance", reason, *ask_for_state(arrival))
     fault = None if mine is None else _not_newer(arrival, draft, component, mine, key, derived=own is None)
     if fault is not None:
         return fault
@@ -252,9 +253,9 @@ def _update_instance(arrival: Arrival, draft: Draft, component: Component) -> Fi
 
 
 def _in_masters_form(draft: Draft, key: InstanceKey, component: Component) -> Component:
-    """RECURRENCE-ID as the master would write it: other programs match it by type and zone (RFC 5545 §3.8.4.4)."""
+    """RECURRENCE-ID as the master, or the stored override, writes it: others match by type and zone (RFC 5545 §3.8.4.4)."""
     line = component.first("RECURRENCE-ID")
-    if line is None or draft.master is None:
+    if line is None or (draft.master is None and key not in draft.series.overrides):
         return component
     written = draft.series.line_for("RECURRENCE-ID", key)
     if (line.value, line.param("TZID")) == (written.value, written.param("TZID")):

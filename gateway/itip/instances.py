@@ -41,6 +41,7 @@ _NONE = timedelta(0)
 _DAY = timedelta(days=1)
 _CLOCK_CHANGE = timedelta(hours=3)  # how far the order of wall times may be from that of instants
 _MAX_DATES = 5_000
+_EASTERNMOST_MIDNIGHT = 10  # o'clock in UTC, the day before
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,13 @@ def _recurrence_lines(master: Component | None) -> dict[str, list[Prop]]:
         if item.name in _RECURRENCE and isinstance(item, Prop):
             lines.setdefault(item.name, []).append(item)
     return lines
+
+
+def _with_end(component: Component) -> Component:
+    """A component that says its end as a time, whatever that time is."""
+    name = "DUE" if component.name == "VTODO" else "DTEND"
+    component = component.without("DURATION")
+    return component if component.first(name) is not None else component.with_prop(Prop(name, ""))
 
 
 class Series:
@@ -118,13 +126,38 @@ class Series:
         if self.start is None or moment.kind is self.start.kind is not Kind.ZONED:
             return moment_key(moment, self.zones)
         if self.start.kind is Kind.DATE:
-            return build_moment(Moment(moment.wall, Kind.DATE))
+            return self._day_key(moment)
         if moment.kind is Kind.DATE:
-            day = list(islice(self._bounded_walls(moment.wall, moment.wall + _DAY - timedelta(seconds=1)), 2))
+            day = self._walls_of_day(moment)
             return self._wall_key(day[0]) if len(day) == 1 else None
         if self.start.kind is Kind.FLOATING or moment.kind is Kind.FLOATING:
             return self._wall_key(moment.wall)
         return moment_key(moment, self.zones)
+
+    def is_ambiguous(self, component: Component) -> bool:
+        """Whether a component means a day, and the series takes place more than once on it."""
+        line = component.first("RECURRENCE-ID")
+        try:
+            moment = None if line is None else parse_moment(line)
+        except Refused:
+            return False
+        timed = self.start is not None and not self.start.is_date
+        return moment is not None and moment.is_date and timed and len(self._walls_of_day(moment)) > 1
+
+    def _walls_of_day(self, day: Moment) -> list[datetime]:
+        """When the series starts on a day, told as far as one, or more than one."""
+        return list(islice(self._bounded_walls(day.wall, day.wall + _DAY - timedelta(seconds=1)), 2))
+
+    def _day_key(self, moment: Moment) -> InstanceKey:
+        """A day of an all-day series; its midnight may be written in UTC, which east of Greenwich is the day before."""
+        key = build_moment(Moment(moment.wall, Kind.DATE))
+        if moment.kind is not Kind.UTC or moment.wall.hour < _EASTERNMOST_MIDNIGHT or self._is_known(key):
+            return key
+        next_day = build_moment(moved_by(Moment(moment.wall, Kind.DATE), _DAY))
+        return next_day if self._is_known(next_day) else key
+
+    def _is_known(self, key: InstanceKey) -> bool:
+        return key in self.overrides or key in self.excluded or self.exists(key)
 
     def moment_of(self, key: InstanceKey) -> Moment:
         """Return an instance's original start as the master would write it: same type, same zone (R02).
@@ -218,14 +251,15 @@ class Series:
             source, ranged, shift = ruler
             span = moved_span(ranged, moved_by(self.moment_of(key), shift), self.zones)
         else:
-            source = self.master
-            span = moved_span(read_span(source, self.zones), self.moment_of(key), self.zones)
+            source, period = self.master, self._periods.get(key)
+            span = period or moved_span(read_span(source, self.zones), self.moment_of(key), self.zones)
+            source = source if period is None else _with_end(source)
         items: list[Prop | Component] = []
+        mark: list[Prop] = [self.line_for("RECURRENCE-ID", key)]  # before the first time; a task may have no start
         for item in source.items:
-            if item.name == "DTSTART" and isinstance(item, Prop):
-                items += [self.line_for("RECURRENCE-ID", key), moment_prop("DTSTART", span.start)]
-            elif item.name in ("DTEND", "DUE") and isinstance(item, Prop):
-                items.append(moment_prop(item.name, span.end))
+            if item.name in ("DTSTART", "DTEND", "DUE") and isinstance(item, Prop):
+                items += [*mark, moment_prop(item.name, span.start if item.name == "DTSTART" else span.end)]
+                mark = []
             elif item.name not in ("RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"):
                 items.append(item)
         return Component(self.master.name, items)

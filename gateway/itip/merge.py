@@ -97,4 +97,9 @@ def _answered(line: Prop, stored_line: Prop, answer: OwnAnswer) -> Prop:
         return line.with_param("PARTSTAT", Partstat.NEEDS_ACTION).with_param("RSVP", "TRUE")
     if answer is OwnAnswer.LEARNT and partstat == Partstat.NEEDS_ACTION:
         return line
-    return line.with_param("PARTSTAT", partstat).with_param("DELEGATED-TO", *stored_line.param_values("DELEGATED-TO"))
+    if answer is OwnAnswer.KEPT:  # what the same version made of the line when it came first
+        for name in ("PARTSTAT", "RSVP"):
+            line = line.with_param(name, *stored_line.param_values(name))
+    elif partstat_of(line) != partstat:
+        line = line.with_param("PARTSTAT", partstat)
+    return line.with_param("DELEGATED-TO", *stored_line.param_values("DELEGATED-TO"))

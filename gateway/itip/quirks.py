@@ -173,8 +173,16 @@ def _foreign_component(component: Component) -> Component:
     return component.with_items(item for item in component.items if isinstance(item, Prop) or item.name in _INSIDE)
 
 
+def _two_ends(component: Component) -> Component:
+    ends = component.first("DTEND") or component.first("DUE")
+    return component if ends is None or component.first("DURATION") is None else component.without("DURATION")
+
+
 def _end_before_start(component: Component) -> Component:
-    start, end = component.first("DTSTART"), component.first("DTEND")
+    start, duration = component.first("DTSTART"), component.value("DURATION")
+    if duration is not None and duration.lstrip()[:1] == "-":
+        return component.without("DURATION")
+    end = component.first("DTEND") or component.first("DUE")
     if start is None or end is None or start.param("TZID") != end.param("TZID"):
         return component
     try:
@@ -183,7 +191,7 @@ def _end_before_start(component: Component) -> Component:
         return component
     if first.kind is not last.kind or last.wall > first.wall or (last.wall == first.wall and not first.is_date):
         return component
-    return component.without("DTEND")  # no end: a moment, or one day (RFC 5545 §3.6.1)
+    return component.without(end.name)  # no end: a moment, or one day (RFC 5545 §3.6.1)
 
 
 def _until_at_midnight(component: Component) -> Component:
@@ -222,6 +230,7 @@ COMPONENTS: tuple[ComponentQuirk, ...] = (
         "duplicate-property", "Q63 C12", "Yahoo sends two STATUS lines; the first wins", _duplicate_property
     ),
     ComponentQuirk("foreign-component", "Q20", "Components nested where none belong are left out", _foreign_component),
+    ComponentQuirk("two-ends", "Q79", "Of an end and a duration the end counts", _two_ends),
     ComponentQuirk("end-before-start", "Q79", "An end before the start is no end", _end_before_start),
     ComponentQuirk("until-at-midnight", "Q53", "Outlook means the whole last day by midnight", _until_at_midnight),
     ComponentQuirk("excluded-day", "Q37", "Google excludes days, not times, from a timed series", _excluded_day),

@@ -71,6 +71,7 @@ INCOMING: dict[str, str] = {
     "reply.cancelled": "The event, or the occurrence, is cancelled",
     "reply.unknown-uid": "The answer is to an event that is not in this calendar",
     "reply.no-such-instance": "The event does not take place then; occurrences are never invented",
+    "reply.which-instance": "The answer names a day on which the event takes place more than once",
     "reply.no-meeting": "The stored event has no organizer, so nobody was invited to it",
     "reply.not-organizer": "Answers go to the organizer, and that is somebody else",
     "reply.other-organizer": "The answer is meant for somebody who is not the organizer",

@@ -256,6 +256,8 @@ def parse_tree(data: bytes | str, limits: TreeLimits = DEFAULT_LIMITS) -> Compon
             stack[-1][1].append(root)
         elif stack:
             stack[-1][1].append(_parse_line(line, raw))
+    if len(stack) == 1 and any(isinstance(item, Component) for item in stack[0][1]):
+        return Component(*stack[0])  # only the very last END is missing: all that is in it is whole
     raise Refused("bad-calendar", "There is no complete VCALENDAR here")
 
 

@@ -47,6 +47,13 @@ MENDED: list[tuple[str, list[str], list[str]]] = [
     ("foreign-component", ["SUMMARY:a", "BEGIN:VEVENT", "UID:inner", "END:VEVENT"], ["SUMMARY:a"]),
     ("end-before-start", [START, "DTEND;TZID=Europe/Rome:20261201T090000"], [START]),
     ("end-before-start", ["DTSTART;VALUE=DATE:20261201", "DTEND;VALUE=DATE:20261201"], ["DTSTART;VALUE=DATE:20261201"]),
+    ("end-before-start", [START, "DURATION:-PT1H"], [START]),
+    ("end-before-start", [START, "DUE;TZID=Europe/Rome:20261201T090000"], [START]),
+    (
+        "two-ends",
+        [START, "DURATION:PT5H", "DTEND;TZID=Europe/Rome:20261201T110000"],
+        [START, "DTEND;TZID=Europe/Rome:20261201T110000"],
+    ),
     (
         "until-at-midnight",
         [START, "RRULE:FREQ=DAILY;UNTIL=20261205T000000Z", "X-MICROSOFT-CDO-BUSYSTATUS:BUSY"],
