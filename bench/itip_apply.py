@@ -10,10 +10,10 @@ from datetime import UTC, date, datetime, timedelta
 import icalendar
 
 from bench.measure import Line, best_of, ratio_of
+from gateway.itip.content_lines import fold
 from gateway.itip.inbound import apply_data
 from gateway.itip.model import Outcome
 from gateway.itip.parse import Reading, parse_calendar
-from gateway.itip.tree import fold
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 DANA, LEE = "dana@example.org", "lee@partner.example"

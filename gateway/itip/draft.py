@@ -126,7 +126,10 @@ class Draft:
 
     def take_zones(self, calendar: Component) -> None:
         """Let the VTIMEZONEs of a message stand beside ours; for one TZID in both theirs is the newer."""
-        for zone in calendar.children("VTIMEZONE"):
+        zones = calendar.children("VTIMEZONE")
+        if set(zones) <= set(self._object.calendar.children("VTIMEZONE")):
+            return
+        for zone in zones:
             self._their_zones.setdefault(zone.text("TZID") or "", zone)
         self._renew()
 
@@ -134,7 +137,7 @@ class Draft:
         if self._their_zones:
             ours = (zone for zone in self._object.calendar.children("VTIMEZONE") if not self._is_replaced(zone))
             self._zones = Zones(Component("VCALENDAR", (*self._their_zones.values(), *ours, *self._parts.values())))
-        parts = self.overrides.values()
+        parts = list(self.overrides.values())
         if self.master is not None:
             parts = [part for part in parts if _is_ranged(part)]  # others say nothing of the series
         self._series = Series(self.master, parts, self._zones)

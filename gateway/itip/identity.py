@@ -28,7 +28,9 @@ _KNOWN_SERVICES = (("insideicloud.icloud.com", "imip.me.com"),)  # interop Q56
 
 def is_line_of(line: Prop, people: frozenset[str]) -> bool:
     """Tell whether an ORGANIZER or ATTENDEE line is one of these persons' (normal addresses)."""
-    return read_party(line).address in people or normal_address(line.value) in people
+    if normal_address(line.value) in people:
+        return True
+    return line.value[:7].lower() != "mailto:" and read_party(line).address in people
 
 
 def same_person(first: Prop, second: Prop) -> bool:

@@ -253,7 +253,7 @@ def _update_instance(arrival: Arrival, draft: Draft, component: Component) -> Fi
 
 
 def _in_masters_form(draft: Draft, key: InstanceKey, component: Component) -> Component:
-    """RECURRENCE-ID as the master, or the stored override, writes it: others match by type and zone (RFC 5545 §3.8.4.4)."""
+    """RECURRENCE-ID as it is written here: other programs match it by type and zone (RFC 5545 §3.8.4.4)."""
     line = component.first("RECURRENCE-ID")
     if line is None or (draft.master is None and key not in draft.series.overrides):
         return component

@@ -214,7 +214,7 @@ class Series:
         if key in self.extra:
             return True
         try:
-            return any(found for wall in self._original_walls(key) for found in self._walls_at(wall))
+            return any(self._starts_at(wall) for wall in self._original_walls(key))
         except Refused as error:
             return error.code == "recurrence-budget"
         except OverflowError:  # beside the first or the last day there is
@@ -374,9 +374,13 @@ class Series:
         except Refused:
             return
 
-    def _walls_at(self, wall: datetime) -> Iterator[bool]:
-        """Whether the series has an instance at exactly this wall time."""
-        return (found == wall for found in self._walls(wall, wall, self._patience))
+    def _starts_at(self, wall: datetime) -> bool:
+        """Whether the series has an instance at exactly this wall time, by DTSTART or rule and not by EXRULE."""
+        by_start = self.start is not None and wall == self.start.wall
+        return (by_start or self._is_met(self.rules, wall)) and not self._is_met(self._rules("EXRULE"), wall)
+
+    def _is_met(self, rules: Iterable[Rule], wall: datetime) -> bool:
+        return any(wall in self._rule_walls(rule, wall, wall, self._patience) for rule in rules)
 
     def _original_walls(self, key: InstanceKey) -> set[datetime]:
         """The wall times that an instance may have been meant at: a skipped one comes back from UTC as a later one."""
@@ -386,7 +390,7 @@ class Series:
         at = self.zones.utc(moment)
         eve = _moved_instant(at, -_DAY)
         by_the_offset_before = self.zones.wall(eve, moment) + (at - eve)
-        return {wall for wall in (moment.wall, by_the_offset_before) if self._wall_key(wall) == key}
+        return {wall for wall in {moment.wall, by_the_offset_before} if self._wall_key(wall) == key}
 
     def _rule_walls(self, rule: Rule, after: datetime, before: datetime | None, budget: Budget) -> Iterator[datetime]:
         if self.start is None:

@@ -45,6 +45,7 @@ SINGLE = frozenset({
     "LOCATION", "ORGANIZER", "PERCENT-COMPLETE", "PRIORITY", "RECURRENCE-ID", "SEQUENCE", "STATUS", "SUMMARY",
     "TRANSP", "UID", "URL",
 })  # fmt: skip
+_TWICE = SINGLE | {"DESCRIPTION"}
 _SCHEDULING = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY")
 _INSIDE = ("VALARM", "PARTICIPANT", "VLOCATION", "VRESOURCE")  # RFC 9073 §7
 
@@ -155,6 +156,9 @@ LINES: tuple[LineQuirk, ...] = (
 
 
 def _duplicate_property(component: Component) -> Component:
+    names = [item.name for item in component.items if item.name in _TWICE]
+    if len(names) == len(set(names)):
+        return component
     seen: set[str] = set()
     items: list[Prop | Component] = []
     for item in component.items:
@@ -261,11 +265,12 @@ def _mend_component(component: Component, repairs: dict[str, None]) -> Component
     items: list[Prop | Component] = []
     changed = False
     for item in component.items:
-        mended: Prop | Component | None = item
-        quirks = _BY_LINE.get(item.name) if isinstance(item, Prop) else None
-        if quirks is not None and isinstance(item, Prop) and not _is_sound_person(item):
-            mended = _mend_line(item, quirks, repairs)
-            changed = changed or mended is not item
+        quirks = _BY_LINE.get(item.name)
+        if quirks is None or not isinstance(item, Prop) or _is_sound_person(item):
+            items.append(item)
+            continue
+        mended = _mend_line(item, quirks, repairs)
+        changed = changed or mended is not item
         if mended is not None:
             items.append(mended)
     if changed:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from gateway.errors import Refused
-from gateway.itip.tree import Component, Prop
+from gateway.itip.tree import Component
 from gateway.itip.values import Duration, Kind, Moment
 from gateway.itip.vtimezone import build_vtimezone, parse_observances, parse_vtimezone
 from gateway.itip.zone_names import fixed_zone, iana_name, matching_zone
@@ -107,7 +107,7 @@ class Zones:
             except Refused as error:
                 complaint = f"{error.public}; {tzid[:60]!r} was read as UTC"
             else:
-                matched = matching_zone(rules, _DEFAULT_YEAR if self._calendar is None else _year_of(self._calendar))
+                matched = matching_zone(rules, _year_of(self._calendar))
                 if matched is not None:
                     return Zone(tzid, ZoneInfo(matched), matched)
                 return Zone(tzid, rules, None, f"The time zone {tzid[:60]!r} is the calendar's own")
@@ -143,9 +143,9 @@ def wall_time(at: datetime, where: tzinfo) -> datetime:
         return at.replace(tzinfo=None)
 
 
-def _year_of(calendar: Component) -> int:
+def _year_of(calendar: Component | None) -> int:
     """The year that the calendar's first event speaks of."""
-    for component in calendar.children("VEVENT", "VTODO", "VJOURNAL"):
+    for component in calendar.children("VEVENT", "VTODO", "VJOURNAL") if calendar is not None else ():
         for name in ("DTSTART", "DUE", "RECURRENCE-ID"):
             found = _YEAR.match(component.value(name) or "")
             if found is not None:
@@ -165,7 +165,7 @@ def used_tzids(component: Component) -> tuple[str, ...]:
         if isinstance(item, Component):
             if item.name != "VTIMEZONE":
                 found.update(dict.fromkeys(used_tzids(item)))
-        elif isinstance(item, Prop) and item.may_have_param("TZID") and item.value[-1:] != "Z":
+        elif item.name != "ATTENDEE" and item.may_have_param("TZID") and item.value[-1:] != "Z":
             found.update(dict.fromkeys(item.param_values("TZID")[:1]))
     return tuple(found)
 

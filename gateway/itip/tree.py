@@ -12,17 +12,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.errors import Refused
+from gateway.itip.content_lines import (
+    Line,
+    Params,
+    build_param_value,
+    fold,
+    parse_params,
+    split_line,
+    split_lines,
+    unfolded,
+)
 
-_FOLD = re.compile(r"\r?\n[ \t]|\r[ \t]")
-_RAW_LINE = re.compile(r"[^\r\n]+(?:(?:\r\n?|\n)[ \t][^\r\n]*)*")
-_LINE = re.compile(r"([A-Za-z0-9-]+)((?:;[^\":]*(?:\"[^\"]*\"[^\":]*)*)?):(.*)", re.DOTALL)
-_CARET = re.compile(r"\^([n^'])")
-_CARET_MEANING = {"n": "\n", "^": "^", "'": '"'}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_NEEDS_QUOTES = re.compile(r"[:;,]|[^\x20-\x7e]")
+_MAX_KNOWN_ZONE = 4_000
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-
-Params = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +58,17 @@ class Prop:
     def params(self) -> Params:
         """Parameters in order: names in capitals, values unquoted and caret-decoded (RFC 6868)."""
         if self._params is None:
-            text = self._params_text or ""
-            self._params = _known_params(text) if len(text) <= 400 else _parse_params(text)
+            self._params = parse_params(self._params_text or "")
         return self._params
 
     def may_have_param(self, *words: str) -> bool:
         """Whether one of these words (in capitals) may stand in the parameters: quick, may err towards yes."""
-        text = self._params_text
-        if text is None:
+        if self._params_text is None:
             return bool(self._params)
-        if text:
-            text = text.upper()
-            for word in words:
-                if word in text:
-                    return True
+        text = self._params_text.upper()
+        for word in words:  # asked of every line of thousands; a generator costs as much again
+            if word in text:
+                return True
         return False
 
     def is_written(self, params: re.Pattern[str]) -> bool:
@@ -78,7 +78,7 @@ class Prop:
 
     def param(self, name: str) -> str | None:
         """Return the first value of a parameter, or None."""
-        if self._params_text == "" or (self._params is not None and not self._params):
+        if self._params is None and not self.may_have_param(name):
             return None
         for key, values in self.params:
             if key == name:
@@ -113,7 +113,9 @@ class Prop:
         return Prop(self.name, self.value, tuple(params))
 
     def without_params(self, *names: str) -> "Prop":
-        kept = tuple((key, values) for key, values in self.params if key not in names)
+        if not self.may_have_param(*names):
+            return self
+        kept = tuple([(key, values) for key, values in self.params if key not in names])
         return self if len(kept) == len(self.params) else Prop(self.name, self.value, kept)
 
     def __eq__(self, other: object) -> bool:
@@ -134,11 +136,12 @@ class Prop:
 class Component:
     """`BEGIN:NAME ... END:NAME`: properties and sub-components in their order."""
 
-    __slots__ = ("items", "name")
+    __slots__ = ("_firsts", "items", "name")
 
     def __init__(self, name: str, items: Iterable["Prop | Component"] = ()) -> None:
         self.name = name
         self.items: tuple[Prop | Component, ...] = tuple(items)
+        self._firsts: dict[str, Prop] | None = None  # made when somebody asks
 
     @property
     def properties(self) -> Iterator[Prop]:
@@ -150,14 +153,13 @@ class Component:
 
     def all(self, *names: str) -> tuple[Prop, ...]:
         """Return every property of these names, in order."""
-        return tuple(item for item in self.items if isinstance(item, Prop) and item.name in names)
+        return tuple([item for item in self.items if item.name in names and isinstance(item, Prop)])
 
     def first(self, name: str) -> Prop | None:
         """Return the first property of this name, or None: where a name may not repeat, the first wins."""
-        for item in self.items:
-            if item.name == name and isinstance(item, Prop):
-                return item
-        return None
+        if self._firsts is None:
+            self._firsts = {item.name: item for item in reversed(self.items) if isinstance(item, Prop)}
+        return self._firsts.get(name)
 
     def value(self, name: str) -> str | None:
         """Return the value of the first property of this name as written, or None."""
@@ -171,7 +173,7 @@ class Component:
 
     def children(self, *names: str) -> tuple["Component", ...]:
         """Return the sub-components of these names, in order."""
-        return tuple(item for item in self.items if isinstance(item, Component) and item.name in names)
+        return tuple([item for item in self.items if item.name in names and isinstance(item, Component)])
 
     def with_items(self, items: Iterable["Prop | Component"]) -> "Component":
         return Component(self.name, items)
@@ -200,7 +202,7 @@ class Component:
 
     def without(self, *names: str) -> "Component":
         """Return a copy without the properties and sub-components of these names."""
-        return Component(self.name, (item for item in self.items if item.name not in names))
+        return Component(self.name, [item for item in self.items if item.name not in names])
 
     def map_props(self, change: Callable[[Prop], Prop | None]) -> "Component":
         """Return a copy with `change` applied to each own property; None removes it."""
@@ -231,34 +233,69 @@ def parse_tree(data: bytes | str, limits: TreeLimits = DEFAULT_LIMITS) -> Compon
     Raises:
         Refused: `bad-calendar` with a sentence: no VCALENDAR, ends that do not match, or over a limit.
     """
-    text = _decode(data, limits)
-    root = Component("", ())
-    stack: list[tuple[str, list[Prop | Component]]] = []
-    count = 0
-    for raw in _RAW_LINE.findall(text):  # each line keeps its own folds; empty ones are no lines
-        line = raw if "\n" not in raw and "\r" not in raw else _unfolded(raw)
-        head = line[:6].upper()
-        if head == "BEGIN:":
-            name = line[6:].strip().upper()
-            if not stack and name != "VCALENDAR":
-                continue
-            count += 1
-            if count > limits.max_components or len(stack) >= limits.max_depth:
-                raise Refused("bad-calendar", "The calendar has too many components")
-            stack.append((name, []))
-        elif head[:4] == "END:" and stack:
-            name, items = stack.pop()
-            if line[4:].strip().upper() != name:
-                raise Refused("bad-calendar", f"The calendar ends {line[4:].strip()[:40]} where {name} is open")
-            root = Component(name, items)
-            if not stack:
-                return root
-            stack[-1][1].append(root)
-        elif stack:
-            stack[-1][1].append(_parse_line(line, raw))
-    if len(stack) == 1 and any(isinstance(item, Component) for item in stack[0][1]):
-        return Component(*stack[0])  # only the very last END is missing: all that is in it is whole
+    lines = iter(split_lines(_decode(data, limits)))
+    for line, _ in lines:
+        if line[:6].upper() == "BEGIN:" and line[6:].strip().upper() == "VCALENDAR":
+            return _Reader(lines, limits).component("VCALENDAR")
     raise Refused("bad-calendar", "There is no complete VCALENDAR here")
+
+
+class _Reader:
+    """Reads components from lines, each from after its BEGIN to its END."""
+
+    __slots__ = ("_left", "_limits", "_lines")
+
+    def __init__(self, lines: Iterator[Line], limits: TreeLimits) -> None:
+        self._lines = lines
+        self._limits = limits
+        self._left = limits.max_components - 1
+
+    def component(self, opened: str, depth: int = 1) -> Component:
+        """Read the rest of a component and what is inside it."""
+        items: list[Prop | Component] = []
+        for line, raw in self._lines:
+            parts = split_line(line)
+            if parts is None:  # kept as it is, invisible to every reader
+                items.append(Prop("", line, raw=raw))
+                continue
+            name, params, value = parts
+            if name == "BEGIN":
+                items.append(self._inner(value.strip().upper(), depth + 1))
+            elif name == "END":
+                if value.strip().upper() != opened:
+                    raise Refused("bad-calendar", f"The calendar ends {value.strip()[:40]} where {opened} is open")
+                return Component(opened, items)
+            else:
+                items.append(Prop(name, value, raw=raw, params_text=params))
+        if depth == 1 and any(isinstance(item, Component) for item in items):
+            return Component(opened, items)  # only the very last END is missing: all that is in it is whole
+        raise Refused("bad-calendar", "There is no complete VCALENDAR here")
+
+    def _inner(self, name: str, depth: int) -> Component:
+        self._left -= 1
+        if self._left < 0 or depth > self._limits.max_depth:
+            raise Refused("bad-calendar", "The calendar has too many components")
+        return self.component(name, depth) if name != "VTIMEZONE" else self._zone()
+
+    def _zone(self) -> Component:
+        """A VTIMEZONE: the same few texts come with nearly every calendar."""
+        block: list[Line] = []
+        for pair in self._lines:
+            block.append(pair)
+            if pair[0][:4].upper() == "END:" and pair[0][4:].strip().upper() == "VTIMEZONE":
+                break
+        is_small = sum(len(raw) for _, raw in block) <= _MAX_KNOWN_ZONE
+        return _known_zone(tuple(block)) if is_small else _read_zone(block)
+
+
+def _read_zone(lines: Iterable[Line]) -> Component:
+    return _Reader(iter(lines), DEFAULT_LIMITS).component("VTIMEZONE", 2)
+
+
+@lru_cache(maxsize=128)
+def _known_zone(lines: tuple[Line, ...]) -> Component:
+    """The tree of a text, whoever sent it; what it means is for each calendar's own `Zones` to say."""
+    return _read_zone(lines)
 
 
 def build_tree(component: Component) -> str:
@@ -267,26 +304,6 @@ def build_tree(component: Component) -> str:
     _write(component, lines)
     lines.append("")
     return "\r\n".join(lines)
-
-
-def fold(line: str) -> str:
-    """Fold one content line at 75 octets, never inside a character (RFC 5545 §3.1)."""
-    if line.isascii():
-        if len(line) <= 75:
-            return line
-        return "\r\n ".join((line[:75], *(line[at : at + 74] for at in range(75, len(line), 74))))
-    pieces: list[str] = []
-    piece: list[str] = []
-    room = 75
-    for char in line:
-        size = len(char.encode("utf-8", "surrogateescape"))
-        if size > room:
-            pieces.append("".join(piece))
-            piece, room = [], 74
-        piece.append(char)
-        room -= size
-    pieces.append("".join(piece))
-    return "\r\n ".join(pieces)
 
 
 def refolded(component: Component) -> Component:
@@ -303,7 +320,7 @@ def _refold(prop: Prop) -> Prop:
     raw = prop.raw
     if raw is None or (len(raw) <= 75 and raw.isascii() and "\n" not in raw and "\r" not in raw):
         return prop
-    return prop.with_raw(fold(_unfolded(raw)))
+    return prop.with_raw(fold(unfolded(raw)))
 
 
 def escape_text(text: str) -> str:
@@ -329,73 +346,10 @@ def _decode(data: bytes | str, limits: TreeLimits) -> str:
     return text.removeprefix("\ufeff")
 
 
-def _unfolded(raw: str) -> str:
-    line = raw.replace("\r\n ", "")
-    if "\n" in line or "\r" in line:
-        line = _FOLD.sub("", raw)
-    if not line.isascii():  # a fold may have cut a UTF-8 sequence in two
-        line = line.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
-    return line
-
-
-def _parse_line(line: str, raw: str) -> Prop:
-    match = _LINE.fullmatch(line)
-    if match is None:  # kept as it is, invisible to every reader
-        return Prop("", line, raw=raw)
-    name, params, value = match.groups()
-    return Prop(name.upper(), value, raw=raw, params_text=params)
-
-
-def _parse_params(text: str) -> Params:
-    params: list[tuple[str, tuple[str, ...]]] = []
-    for piece in _split_outside_quotes(text, ";"):
-        name, equals, values = piece.partition("=")
-        if name.strip():
-            read = tuple(_parse_param_value(value) for value in _split_outside_quotes(values, ",")) if equals else ("",)
-            params.append((name.strip().upper(), read))
-    return tuple(params)
-
-
-@lru_cache(maxsize=4096)
-def _known_params(text: str) -> Params:
-    """Few parameter texts are told over and over: `;TZID=Europe/Rome`, the same guest in every message."""
-    return _parse_params(text)
-
-
-def _parse_param_value(value: str) -> str:
-    value = value.strip()
-    if len(value) >= 2 and value[0] == '"' and value[-1] == '"':
-        value = value[1:-1]
-    return _CARET.sub(lambda match: _CARET_MEANING[match[1]], value) if "^" in value else value
-
-
-def _split_outside_quotes(text: str, separator: str) -> list[str]:
-    if '"' not in text:
-        return text.split(separator)
-    pieces: list[str] = []
-    for index, part in enumerate(text.split('"')):
-        if index % 2:
-            pieces[-1] += f'"{part}"'
-            continue
-        first, *rest = part.split(separator)
-        if pieces:
-            pieces[-1] += first
-        else:
-            pieces.append(first)
-        pieces += rest
-    return pieces
-
-
-def _build_param_value(value: str) -> str:
-    value = value.replace("^", "^^").replace("\r\n", "^n").replace("\n", "^n").replace('"', "^'")
-    value = _CONTROL.sub("", value)
-    return f'"{value}"' if _NEEDS_QUOTES.search(value) else value
-
-
 def _content_line(prop: Prop) -> str:
     if not prop.name:
         return prop.value
-    params = "".join(f";{key}={','.join(_build_param_value(v) for v in values)}" for key, values in prop.params)
+    params = "".join(f";{key}={','.join(build_param_value(v) for v in values)}" for key, values in prop.params)
     return f"{prop.name}{params}:{prop.value}"
 
 
