@@ -33,7 +33,7 @@ from gateway.itip.staleness import (
     dtstamp_of,
     rescheduled_at,
     sequence_of,
-    with_answered_stamp,
+    stamp_params,
     without_answered_stamp,
 )
 from gateway.itip.tree import Component, Prop
@@ -137,10 +137,10 @@ class Answer:
         return None if stored is None else self._last(MASTER, stored)
 
     def _put(self, key: InstanceKey, part: Component, stored: Prop, *, own_stamp: bool) -> None:
-        new = stored.with_param("PARTSTAT", self.partstat).with_param("SCHEDULE-STATUS", self._status())
         delegates = self._delegates(stored)
-        new = new.with_param("DELEGATED-TO", *(build_mailto(each) for each in delegates))
-        new = with_answered_stamp(new, self.stamp) if own_stamp else without_answered_stamp(new)
+        answer: dict[str, tuple[str, ...]] = {"PARTSTAT": (self.partstat,), "SCHEDULE-STATUS": (self._status(),)}
+        answer["DELEGATED-TO"] = tuple(map(build_mailto, delegates))
+        new = stored.with_params(answer | stamp_params(self.stamp if own_stamp else None))
         derived = self.draft.component(key) is None
 
         def line(each: Prop) -> Prop:
@@ -207,7 +207,7 @@ class Answer:
         for name in ("CN", "DELEGATED-FROM"):
             new = new.with_param(name, *self.line.param_values(name)[:_MAX_DELEGATES])
         self.stamp = Stamp(min(self.stamp.sequence, sequence_of(part)), self.stamp.dtstamp)
-        self.draft.put(key, part.adding(with_answered_stamp(new, self.stamp)))
+        self.draft.put(key, part.adding(new.with_params(stamp_params(self.stamp))))
         return self._finding(Verdict.APPLIED, rule, sentence, key, new)
 
     def _rule(self) -> str:

@@ -120,7 +120,9 @@ def without_method(calendar: Component) -> Component:
 def named(person: Prop | str | None) -> str:
     """Return how a person is named in a sentence: the address, cut to a sane length, nothing that moves a cursor."""
     text = plain_address(person.value if isinstance(person, Prop) else person or "")
-    return "".join(char for char in text if char.isprintable())[:80] or "somebody"
+    if not text.isprintable():
+        text = "".join(char for char in text if char.isprintable())
+    return text[:80] or "somebody"
 
 
 def written(series: Series, key: InstanceKey) -> str:

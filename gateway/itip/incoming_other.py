@@ -7,11 +7,12 @@ from gateway.itip.answering import ask_for_state
 from gateway.itip.draft import Draft
 from gateway.itip.identity import Standing, is_line_of, organizer_standing
 from gateway.itip.incoming import Arrival, Finding, at_instance, conclude, held, ignored, named, noticed, refused
-from gateway.itip.incoming_request import new_object, not_from_organizer, unsound, update_object
+from gateway.itip.incoming_request import new_object, update_object
 from gateway.itip.instances import MASTER
 from gateway.itip.merge import OwnAnswer, merged
 from gateway.itip.model import FieldChange, Outcome, Verdict
 from gateway.itip.objects import read_object
+from gateway.itip.requester import not_from_organizer, unsound
 from gateway.itip.staleness import message_stamp, sequence_of
 from gateway.itip.tree import Component, Prop
 from gateway.itip.values import build_utc, parse_moment, utc_moment
@@ -30,10 +31,10 @@ def apply_add(arrival: Arrival) -> Outcome:
         return conclude(
             arrival, [ignored("add.unknown-uid", "The series to add to is not here; it is asked for", *asked)]
         )
-    fault = not_from_organizer(arrival)
+    draft = Draft(arrival.stored)
+    fault = not_from_organizer(arrival, draft.object)
     if fault is not None:
         return conclude(arrival, [fault])
-    draft = Draft(arrival.stored)
     draft.take_zones(arrival.message.calendar)
     findings = [_add(arrival, draft, component) for component in arrival.message.components]
     return conclude(arrival, findings, draft.build())
@@ -100,10 +101,11 @@ def apply_publish(arrival: Arrival) -> Outcome:
         return conclude(arrival, [fault])
     arrival = _with_stored_guests(arrival)
     if arrival.stored is not None:
-        fault = not_from_organizer(arrival)
+        draft = Draft(arrival.stored)
+        fault = not_from_organizer(arrival, draft.object)
         if fault is not None:
             return conclude(arrival, [fault])
-        outcome = update_object(arrival, Draft(arrival.stored))
+        outcome = update_object(arrival, draft)
         return replace(outcome, rule=_PUBLISHED.get(outcome.rule, outcome.rule))
     if is_line_of(organizer, arrival.me):
         return conclude(arrival, [ignored("publish.own", "This is a publication in your own name")])

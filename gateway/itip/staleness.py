@@ -82,9 +82,11 @@ def answered_stamp(line: Prop) -> Stamp | None:
     return None if dtstamp is None else Stamp(parse_sequence(line.param(SEQUENCE_PARAM)), dtstamp)
 
 
-def with_answered_stamp(line: Prop, stamp: Stamp) -> Prop:
-    """Return a stored ATTENDEE with the stamp of the answer just processed."""
-    return line.with_param(SEQUENCE_PARAM, str(stamp.sequence)).with_param(DTSTAMP_PARAM, build_utc(stamp.dtstamp))
+def stamp_params(stamp: Stamp | None) -> dict[str, tuple[str, ...]]:
+    """Return what a stored ATTENDEE remembers of the answer just processed; None = nothing."""
+    if stamp is None:
+        return {SEQUENCE_PARAM: (), DTSTAMP_PARAM: ()}
+    return {SEQUENCE_PARAM: (str(stamp.sequence),), DTSTAMP_PARAM: (build_utc(stamp.dtstamp),)}
 
 
 def without_answered_stamp(line: Prop) -> Prop:

@@ -7,7 +7,7 @@ Nodes are immutable: an edit returns a new node and shares everything that did n
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -103,14 +103,17 @@ class Prop:
 
     def with_param(self, name: str, *values: str) -> "Prop":
         """Return this line with a parameter set, in its old place or at the end; no values = removed."""
-        if not values:
-            return self.without_params(name)
-        if self.param_values(name) == values:
+        return self.with_params({name: values})
+
+    def with_params(self, changes: Mapping[str, tuple[str, ...]]) -> "Prop":
+        """Return this line with parameters set, each in its old place or at the end; no values = removed."""
+        old = dict(reversed(self.params))  # of two of one name the first counts
+        changes = {name: values for name, values in changes.items() if old.get(name, ()) != values}
+        if not changes:
             return self
-        params = [(key, values if key == name else old) for key, old in self.params]
-        if all(key != name for key, _ in params):
-            params.append((name, values))
-        return Prop(self.name, self.value, tuple(params))
+        kept = [(name, changes.get(name, values)) for name, values in self.params]
+        kept += [(name, values) for name, values in changes.items() if name not in old]
+        return Prop(self.name, self.value, tuple([(name, values) for name, values in kept if values]))
 
     def without_params(self, *names: str) -> "Prop":
         if not self.may_have_param(*names):
