@@ -76,16 +76,20 @@ def _with_own_answer(component: Component, mine: Component, *, me: frozenset[str
     stored_organizer = mine.first("ORGANIZER")
 
     def own(line: Prop) -> Prop:
-        if line.name == "ATTENDEE" and alias is not None and is_line_of(line, me):
+        if line.name == "ATTENDEE":
+            if alias is None or not is_line_of(line, me):
+                return line
             return _answered(line, known.get(read_party(line).address, alias), answer)
-        if line.name == "ORGANIZER" and stored_organizer is not None:
-            if not same_person(line, stored_organizer):
-                return stored_organizer  # an organizer never changes by mail
-            for name in _OWN_ORGANIZER_PARAMS:
-                line = line.with_param(name, *stored_organizer.param_values(name))
-        return line
+        if stored_organizer is None:
+            return line
+        if not same_person(line, stored_organizer):
+            return stored_organizer  # an organizer never changes by mail
+        return line.with_params({name: stored_organizer.param_values(name) for name in _OWN_ORGANIZER_PARAMS})
 
-    component = component.map_props(own)
+    people = ("ATTENDEE", "ORGANIZER")
+    component = component.with_items(
+        [own(item) if item.name in people and isinstance(item, Prop) else item for item in component.items]
+    )
     if stored_organizer is not None and component.first("ORGANIZER") is None:
         return component.adding(stored_organizer)
     return component

@@ -188,14 +188,15 @@ def walk(
     Raises:
         Refused: `recurrence-budget`.
     """
-    rule, before = _count_as_end(rule, start, before)
+    rule, last = _prepared(rule, start)
+    before = last if before is None or (last is not None and last < before) else before
     if before is not None and start > before:
         return
     if after is None or start >= after:
         yield start
     emitted = 1
     floor = start if after is None or rule.count is not None else max(start, after)
-    for batch in _batches(_filled(rule, start), start, floor, before, budget):
+    for batch in _batches(rule, start, floor, before, budget):
         for wall in _positions(batch, rule.by_set_pos):
             if wall <= start:
                 continue
@@ -206,15 +207,15 @@ def walk(
                 yield wall
 
 
-def _count_as_end(rule: Rule, start: datetime, before: datetime | None) -> tuple[Rule, datetime | None]:
-    """COUNT of a rule of fixed steps, or of weekdays, is an end that can be reckoned."""
+@lru_cache(maxsize=1024)
+def _prepared(rule: Rule, start: datetime) -> tuple[Rule, datetime | None]:
+    """The rule with what DTSTART says, and its end where COUNT tells it: steps of one length, weekdays."""
+    filled = _filled(rule, start)
     try:
         last = _last_of_count(rule, start)
     except OverflowError:
-        return replace(rule, count=None), before
-    if last is None:
-        return rule, before
-    return replace(rule, count=None), last if before is None else min(before, last)
+        return replace(filled, count=None), None
+    return (filled, None) if last is None else (replace(filled, count=None), last)
 
 
 def _last_of_count(rule: Rule, start: datetime) -> datetime | None:
@@ -234,7 +235,6 @@ def _last_of_count(rule: Rule, start: datetime) -> datetime | None:
     return start + timedelta(days=offsets[place] - first, weeks=(weeks + 1) * rule.interval)
 
 
-@lru_cache(maxsize=1024)
 def _filled(rule: Rule, start: datetime) -> Rule:
     """What DTSTART says where the rule is silent (RFC 5545 §3.3.10)."""
     if not (rule.by_week_no or rule.by_year_day or rule.by_month_day or rule.by_day):
