@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much does an incoming iTIP message cost, reading and writing included, next to icalendar's parse and write?
 
-Goal: at most 0.2 of what icalendar needs for the same calendars in the same run; hostile ones within 50 ms.
+Goal: at most 0.2 of what icalendar needs for the same calendars in the same run; hostile ones within 50 ms. Counted in
+processor time: what else the machine does is no cost of ours.
 """
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from time import process_time
 
 import icalendar
 
@@ -137,16 +139,16 @@ def run() -> list[Line]:
         note = f"{best * 1e3:.2f} ms, {1 / best:.0f}/s; icalendar {min(theirs) * 1e3:.2f} ms"
         lines.append(Line(what, ratio_of(mine, theirs), "of icalendar", goal=0.2, above=False, note=note))
     for what, text in HOSTILE.items():
-        seconds = best_of(lambda text=text: _applied(text, None, organizes=False), number=1, repeat=5)
+        seconds = best_of(lambda text=text: _applied(text, None, organizes=False), number=1, clock=process_time)
         lines.append(Line(what, seconds * 1e3, "ms", goal=50, above=False))
     return lines
 
 
 def _rounds(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[list[float], list[float]]:
-    once = best_of(theirs, number=1, repeat=1)
+    once = best_of(theirs, number=1, repeat=1, clock=process_time)
     number = max(1, int(0.05 / once))
     mine, other = [], []
     for _ in range(5):
-        mine.append(best_of(ours, number=number * 3, repeat=1))
-        other.append(best_of(theirs, number=number, repeat=1))
+        mine.append(best_of(ours, number=number * 3, repeat=1, clock=process_time))
+        other.append(best_of(theirs, number=number, repeat=1, clock=process_time))
     return mine, other

@@ -66,7 +66,7 @@ class Prop:
         if self._params_text is None:
             return bool(self._params)
         text = self._params_text.upper()
-        for word in words:  # asked of every line of thousands; a generator costs as much again
+        for word in words:  # noqa: SIM110 - asked of every line of thousands; a generator costs as much again
             if word in text:
                 return True
         return False
