@@ -26,6 +26,8 @@ from gateway.store.objects import AttendeeStatus, StoredObject, StoredProposal
 from gateway.store.unit import Unit
 from policies.verdict import Verdict as PolicyVerdict
 
+_MAX_EARLY = 200  # cancellations of one account that wait for their invitations
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -63,6 +65,10 @@ def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome
     if arrival.silent is not None and outcome.rule == "refresh.answered":  # to answer is all that it asks for
         silent = arrival.silent
         outcome = replace(outcome, outcome=Verdict.IGNORED, rule=silent.rule, reason=silent.reason, messages=())
+    if outcome.rule == "cancel.unknown-uid" and len(unit.held.early(account.id)) < _MAX_EARLY:
+        hold(unit, context, arrival, PolicyVerdict("hold", outcome.rule, outcome.reason), state="early")
+    if outcome.rule == "request.new":
+        outcome = _overtaken(unit, context, account, outcome)
     if outcome.outcome is Verdict.APPLIED:
         _keep(unit, context, arrival, item, outcome)
     elif outcome.outcome is Verdict.HELD and not arrival.vouched_by:
@@ -72,6 +78,24 @@ def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome
         notify_change(unit, context, account, arrival.from_address, item, outcome)
     _answer(unit, context, arrival, outcome)
     return record_outcome(unit, context, arrival, outcome)
+
+
+def _overtaken(unit: Unit, context: Context, account: Account, outcome: Outcome) -> Outcome:
+    """An invitation that its own cancellation overtook is kept as cancelled, if that is the newer (RFC 5546 §5.2.1)."""
+    now = context.clock.now()
+    for early in unit.held.early(account.id, outcome.uid):
+        later = apply(
+            parse_tree(early.ical),
+            None if outcome.stored is None else parse_tree(outcome.stored),
+            sender_address=early.from_address,
+            addresses=unit.accounts.addresses(account.id),
+            now=now,
+        )
+        if later.outcome is Verdict.APPLIED:
+            reason = f"{outcome.reason}. Before that came: {later.reason}"
+            outcome = replace(outcome, stored=later.stored, reason=reason, changes=(*outcome.changes, *later.changes))
+    unit.held.settle_early(account.id, outcome.uid, now)
+    return outcome
 
 
 def _answer(unit: Unit, context: Context, arrival: Arrival, outcome: Outcome) -> None:
@@ -165,8 +189,8 @@ def _keep_proposal(unit: Unit, context: Context, item: StoredObject, outcome: Ou
     )
 
 
-def hold(unit: Unit, context: Context, arrival: Arrival, verdict: PolicyVerdict) -> str:
-    """Keep a message for a person to decide, and return the id of what waits."""
+def hold(unit: Unit, context: Context, arrival: Arrival, verdict: PolicyVerdict, *, state: str = "held") -> str:
+    """Keep a message for a person to decide, or an early one for what it is about; return the id of what waits."""
     held_id = context.ids.row("hld")
     unit.held.hold(
         Held(
@@ -181,7 +205,7 @@ def hold(unit: Unit, context: Context, arrival: Arrival, verdict: PolicyVerdict)
             evidence=arrival.evidence,
             rule=verdict.rule,
             reason=verdict.reason,
-            state="held",
+            state=state,
             created_at=context.clock.now(),
         )
     )

@@ -84,10 +84,24 @@ class HeldMails:
         statement = sa.update(table).where(*open_one).values(state=state, decided_at=at)
         return self._connection.execute(statement).rowcount == 1
 
+    def early(self, account_id: str, uid: str | None = None) -> tuple[Held, ...]:
+        """Return the cancellations that came before what they cancel, oldest first, of one UID or all."""
+        table = schema.held
+        query = sa.select(table).where(table.c.account_id == account_id, table.c.state == "early")
+        if uid is not None:
+            query = query.where(table.c.uid == uid)
+        return records(Held, self._connection.execute(query.order_by(table.c.created_at, table.c.id)))
+
+    def settle_early(self, account_id: str, uid: str, at: datetime) -> None:
+        """Mark the early cancellations of a UID as used."""
+        table = schema.held
+        mine = (table.c.account_id == account_id, table.c.uid == uid, table.c.state == "early")
+        self._connection.execute(sa.update(table).where(*mine).values(state="released", decided_at=at))
+
     def reject_before(self, at: datetime) -> int:
         """Reject what nobody decided in time."""
         table = schema.held
-        old = (table.c.state == "held", table.c.created_at < at)
+        old = (table.c.state.in_(("held", "early")), table.c.created_at < at)
         return self._connection.execute(sa.update(table).where(*old).values(state="rejected", decided_at=at)).rowcount
 
 

@@ -457,7 +457,7 @@ held = Table(  # changes that wait for a person
     column("evidence", sa.JSON),
     column("rule", String(64)),
     column("reason", Text),
-    column("state", String(16)),  # held | released | rejected
+    column("state", String(16)),  # held | released | rejected; early: a CANCEL whose REQUEST has not come yet
     column("created_at", Instant),
     column("decided_at", Instant, nullable=True),
 )
