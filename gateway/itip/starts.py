@@ -128,14 +128,18 @@ class Starts:
 
     def _day_key(self, moment: Moment) -> InstanceKey:
         """A day of an all-day series; its midnight may be written in UTC, which east of Greenwich is the day before."""
-        key = build_moment(Moment(moment.wall, Kind.DATE))
-        if moment.kind is not Kind.UTC or moment.wall.hour < _EASTERNMOST_MIDNIGHT or self._is_known(key):
-            return key
-        next_day = build_moment(moved_by(Moment(moment.wall, Kind.DATE), _DAY))
-        return next_day if self._is_known(next_day) else key
+        day = Moment(moment.wall.replace(hour=0, minute=0, second=0), Kind.DATE)
+        if moment.kind is not Kind.UTC or moment.wall.hour < _EASTERNMOST_MIDNIGHT or self._is_known(day):
+            return build_moment(day)
+        next_day = moved_by(day, _DAY)
+        return build_moment(next_day if self._is_known(next_day) else day)
 
-    def _is_known(self, key: InstanceKey) -> bool:
-        return key in self.overrides or key in self.excluded or self.exists(key)
+    def _is_known(self, day: Moment) -> bool:
+        """Whether a day is one of the series by its rule or an override; RDATE and EXDATE are read with this answer."""
+        try:
+            return build_moment(day) in self.overrides or self._starts_at(day.wall)
+        except Refused:
+            return True
 
     def moment_of(self, key: InstanceKey) -> Moment:
         """Return an instance's original start as the master would write it: same type, same zone (R02).
