@@ -236,6 +236,7 @@ class HttpOptions:
     rsvp_requests_per_link: int = option(
         30, "RSVP requests with one link in a minute; each process allows its part.", least=1
     )
+    rsvp_posts_per_link: int = option(60, "Forms sent with one link in an hour; each process allows its part.", least=1)
     metrics_peers: tuple[str, ...] = option(
         LOOPBACK, "Networks that may read /metrics without a login.", check=networks_fault
     )

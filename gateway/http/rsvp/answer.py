@@ -11,8 +11,10 @@ from starlette.responses import Response
 from gateway.errors import Refused
 from gateway.flows import rsvp
 from gateway.flows.invitation import Invitation, choices, event_feed, event_file, look, look_at_feed
+from gateway.flows.link_arrival import Answered
 from gateway.flows.links import FEED_LENGTH, feed_url
 from gateway.flows.presenting import present
+from gateway.flows.rsvp_proposal import GivenProposal, propose
 from gateway.http.rsvp import answer_page as pages
 from gateway.http.rsvp.answer_form import CHOICES, HINTS, Scene, form_times, present_times
 from gateway.http.rsvp.dead_end import note
@@ -98,7 +100,7 @@ class AnswerDoor(Door):
             caller=caller(request, self.context),
         )
 
-        def fn(unit: Unit) -> tuple[rsvp.Answered, Seen]:
+        def fn(unit: Unit) -> tuple[Answered, Seen]:
             answered = rsvp.answer(unit, self.context, given)
             return answered, self._see(unit, answered.invitation)
 
@@ -117,9 +119,12 @@ class AnswerDoor(Door):
         if len(form.get("comment", "").strip()) > settings.comment_max_length:
             return self._refuse(request, path, seen, form, "comment", words.say("This text is too long."))
         if path.action == "delegate":
-            if settings.allow_delegation and is_mailable(form.get("delegate", "").strip()):
+            address = form.get("delegate", "").strip()
+            if settings.allow_delegation and rsvp.may_take_over(seen.invitation, address):
                 return None
             text = words.say("Please give the mail address of the person.")
+            if is_mailable(address):
+                text = words.say("This person is invited already. Please give another address.")
             return self._refuse(request, path, seen, form, "delegate", text)
         if form.get("status", "").lower() not in (*CHOICES, "needs-action"):
             text = words.say("Please choose one of the answers.")
@@ -132,11 +137,11 @@ class AnswerDoor(Door):
         text = scene.words.say("Please choose a time that is different from the present one.")
         if start is None or end is None or end < start or (start, end) in _present(scene, form.get("occurrence", "")):
             return self._refuse(request, path, seen, form, "start", text)
-        given = rsvp.GivenProposal(
+        given = GivenProposal(
             path.token, version, start, end, form.get("comment", "").strip(), form.get("occurrence", ""),
             caller(request, self.context),
         )  # fmt: skip
-        proposed = await self.context.store.write(lambda unit: rsvp.propose(unit, self.context, given))
+        proposed = await self.context.store.write(lambda unit: propose(unit, self.context, given))
         self.context.wake()
         if proposed.verdict.action != APPLY:
             page = pages.answered_page(scene, proposed.verdict, proposed.before)

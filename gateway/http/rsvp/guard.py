@@ -19,7 +19,7 @@ from starlette.requests import Request
 
 from gateway.errors import Refused
 from gateway.flows.context import Context
-from gateway.flows.rsvp import Caller
+from gateway.flows.link_arrival import Caller
 from gateway.http.body import read_body
 from gateway.metrics import Counter
 
@@ -34,22 +34,23 @@ _refusals = Counter("imip_rsvp_refusals_total", "Requests to pages of links that
 
 
 class Brake:
-    """So many requests in a minute for each key, counted by leaking buckets; bounded in memory."""
+    """So many requests in a while for each key, counted by leaking buckets; bounded in memory."""
 
-    def __init__(self, per_minute: float) -> None:
-        self._limit = max(1.0, per_minute)
+    def __init__(self, limit: float, seconds: float = 60.0) -> None:
+        self._limit = max(1.0, limit)
+        self._seconds = seconds
         self._fill: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, key: str, now: datetime, weight: float = 1.0) -> int:
         """Take one request; 0 if it may go on, else after how many seconds to come again."""
         at = now.timestamp()
         level, since = self._fill.pop(key, (0.0, at))
-        level = max(0.0, level - max(0.0, at - since) * self._limit / 60)
+        level = max(0.0, level - max(0.0, at - since) * self._limit / self._seconds)
         is_full = level + weight > self._limit
         self._fill[key] = (level if is_full else level + weight, at)
         while len(self._fill) > _MAX_KEYS:
             self._fill.popitem(last=False)
-        return max(1, round((level + weight - self._limit) * 60 / self._limit)) if is_full else 0
+        return max(1, round((level + weight - self._limit) * self._seconds / self._limit)) if is_full else 0
 
 
 class Guard:
@@ -64,6 +65,7 @@ class Guard:
         self._key = context.key("page-form")
         self._by_peer = Brake(http.rsvp_requests_per_minute / processes)
         self._by_link = Brake(http.rsvp_requests_per_link / processes)
+        self._posts = Brake(http.rsvp_posts_per_link / processes, 3600)
 
     def admit(self, request: Request, token: str) -> None:
         """Count a request against its address and its link.
@@ -76,7 +78,10 @@ class Guard:
         """
         now = self._context.clock.now()
         wait = self._by_peer.wait(peer(request), now, 0.1)
-        wait = wait or self._by_link.wait(hashlib.sha256(token.encode()).hexdigest(), now)
+        link = hashlib.sha256(token.encode()).hexdigest()
+        wait = wait or self._by_link.wait(link, now)
+        if request.method == "POST":
+            wait = wait or self._posts.wait(link, now)
         if wait:
             _refusals.add(reason="rate")
             raise Refused("rate-limited", "Too many requests", seconds=wait)

@@ -63,7 +63,7 @@ async def test_passing_on_puts_the_other_on_the_list_and_invites_them(world: Rsv
     assert await world.link("kim@else.example")
     assert DANA not in found
     again = await world.post(link + "/delegate", delegate=DANA, **(await world.get(link + "/delegate")).hidden())
-    assert again.status in (200, 409)
+    assert again.status == 422
     assert DANA not in partstats((await world.item()).ical)
 
 
@@ -119,7 +119,6 @@ async def test_an_occurrence_that_is_not_is_no_way_in(world: RsvpWorld) -> None:
     await world.put(event(*MEETING, "RRULE:FREQ=WEEKLY;COUNT=3"))
     link = await world.link(LEE)
     for instance in ("20260616T100000", "nonsense", "20260615T100000Z", "x" * 4000):
-        with pytest.raises(Refused, match="not-found"):
-            await given(world, link, "ACCEPTED", recurrence_id=instance)
+        assert (await given(world, link, "ACCEPTED", recurrence_id=instance)).verdict.action == "ask-again"
     assert partstats((await world.item()).ical)[LEE] == "NEEDS-ACTION"
     assert SAM in partstats((await world.item()).ical)

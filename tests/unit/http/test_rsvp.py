@@ -158,6 +158,18 @@ async def test_changing_the_answer_to_one_occurrence_leaves_the_series_alone(wor
     assert (partstats(ical)[LEE], partstats(ical, "20260622T100000")[LEE]) == ("ACCEPTED", "DECLINED")
 
 
+async def test_an_occurrence_that_is_gone_meanwhile_asks_again(world: RsvpWorld) -> None:
+    await world.put(event(*SERIES))
+    link = await world.link(LEE)
+    form = {**(await world.get(link)).hidden(), "occurrence": "20260622T100000"}
+    await world.put(event(*SERIES, "EXDATE;TZID=Europe/Berlin:20260622T100000"))
+    page = await world.post(link, status="declined", **form)
+    assert (page.status, "your answer has not been recorded" in page.text) == (409, True)
+    assert (await answers(world))[LEE] == "NEEDS-ACTION"
+    moved = await world.post(link + "/propose", start="2026-06-23T10:00", end="2026-06-23T11:00", **form)
+    assert moved.status == 409
+
+
 async def test_another_time_for_one_occurrence(world: RsvpWorld) -> None:
     await world.put(event(*SERIES))
     link = (await world.link(LEE)) + "/propose"
@@ -220,6 +232,19 @@ async def test_passing_on_is_off_unless_policy_allows_it(world: RsvpWorld, link:
     assert "kim@else.example" not in (await world.item()).ical
 
 
+async def test_passing_on_invites_somebody_new_once(world: RsvpWorld, link: str) -> None:
+    await world.set(rsvp__allow_delegation=True)
+    form = (await world.get(link + "/delegate")).hidden()
+    for who in ("", "kim", LEE, SAM.upper(), DANA):
+        assert (await world.post(link + "/delegate", delegate=who, **form)).status == 422, who
+    assert "invited already" in (await world.post(link + "/delegate", delegate=SAM, **form)).text
+    for who in ("kim@else.example", "pat@else.example"):  # a second thought is one
+        assert (await world.post(link + "/delegate", delegate=who, **form)).status == 200
+        found = await answers(world)
+        assert (found[LEE], found[who]) == ("DELEGATED", "NEEDS-ACTION")
+        await world.link(who)
+
+
 async def test_the_event_can_be_taken_along(world: RsvpWorld, link: str) -> None:
     await world.answer(link, "tentative")
     file = await world.get(link + "/event.ics")
@@ -277,11 +302,15 @@ async def test_what_is_long_stands_below_the_question(world: RsvpWorld) -> None:
 async def test_not_me_tells_the_organizer_and_shows_nothing(world: RsvpWorld, link: str) -> None:
     page = await world.get(link + "/not-me")
     assert "Summer plans" not in page.text
-    assert (await world.post(link + "/not-me", **page.hidden())).status == 422
-    page = await world.post(link + "/not-me", sure="yes", **page.hidden())
+    form = page.hidden()
+    assert (await world.post(link + "/not-me", **form)).status == 422
+    page = await world.post(link + "/not-me", sure="yes", **form)
     assert "The organizer will be told" in page.text
     assert (await world.mails())[-1]["Subject"].startswith("Wrong address? Summer plans")
     assert (await answers(world))[LEE] == "NEEDS-ACTION"
+    before = len(await world.mails())
+    assert (await world.post(link + "/not-me", sure="yes", **form)).status == 200
+    assert len(await world.mails()) == before
 
 
 async def test_hidden_guests_stay_hidden(world: RsvpWorld) -> None:

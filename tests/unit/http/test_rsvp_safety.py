@@ -227,6 +227,16 @@ async def test_limits_are_the_configured_ones(store: Store, clock: SettableClock
     assert [(await world.get(link)).status for _ in range(3)] == [200, 200, 429]
 
 
+async def test_one_link_sends_so_many_forms_in_an_hour(world: RsvpWorld, link: str) -> None:
+    statuses = []
+    for number in range(70):
+        world.clock.advance(timedelta(seconds=5))
+        form = (await world.get(link)).hidden()
+        statuses.append((await world.post(link, status=("accepted", "declined")[number % 2], **form)).status)
+    assert (statuses[0], statuses[-1]) == (200, 429)
+    assert (await world.get(link)).status == 200
+
+
 async def test_several_processes_share_the_limits(store: Store, clock: SettableClock) -> None:
     world = RsvpWorld(store, clock)
     world.config = replace(world.config, workers=WorkerOptions(processes=3))
