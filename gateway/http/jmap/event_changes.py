@@ -14,6 +14,7 @@ from gateway.flows.calendar_change import ChangeRequest, ChangeResult, change_ob
 from gateway.flows.context import Context
 from gateway.flows.shared_edits import notify_edit
 from gateway.http.jmap.errors import SetFailure
+from gateway.http.jmap.event_blobs import with_files
 from gateway.http.jmap.event_rights import STAMPS, changed_members, require_rights
 from gateway.http.jmap.event_view import EventRecord, load_records, show_event, stored_events
 from gateway.http.jmap.event_wanted import ACCOUNT_MEMBERS, Wanted, read_wanted, without_told
@@ -24,7 +25,7 @@ from gateway.itip.tree import Component, parse_tree
 from gateway.jscalendar.alone import alone_key, without_part
 from gateway.jscalendar.convert import to_ical
 from gateway.jscalendar.patch import same_json
-from gateway.jscalendar.personal import PERSONAL
+from gateway.jscalendar.personal import PERSONAL, with_personal
 from gateway.jscalendar.values import Json, JsonMap, parse_utc, utc_text
 from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
@@ -43,7 +44,7 @@ def create_event(unit: Unit, context: Context, view: View, item: Json, *, send: 
     wrong = [name for name in (*_SERVER_SET, "method") if name in given]
     if wrong:
         raise SetFailure("invalidProperties", "Only the server sets these", *wrong)
-    wanted = read_wanted(view, given, None)
+    wanted = read_wanted(view, with_files(unit, view, given), None)
     require_rights(view, wanted.calendar_ids, None, {**wanted.event, **wanted.personal})
     now = context.clock.now()
     event = {**wanted.event}
@@ -85,9 +86,9 @@ def update_event(
     before = show_event(record, view, whole=True)
     given = _with_hidden(before, show_event(record, view), after)
     _refuse_server_set(before, given)
-    wanted = read_wanted(view, given, record)
+    wanted = read_wanted(view, with_files(unit, view, given), record)
     shown_before = _shared_part(before, view)
-    shown_after = {**wanted.event, **_personal_part(wanted.personal)}
+    shown_after = _seen_after(view, wanted)
     moved = frozenset(wanted.calendar_ids) ^ frozenset(record.calendar_ids)
     _refuse_move(view, moved)
     require_rights(view, record.calendar_ids, shown_before, shown_after)
@@ -228,8 +229,11 @@ def _shared_part(before: JsonMap, view: View) -> Json:
     return without_told(bare)
 
 
-def _personal_part(personal: JsonMap) -> Json:
-    return {name: member for name, member in personal.items() if name in PERSONAL and name != "useDefaultAlerts"}
+def _seen_after(view: View, wanted: Wanted) -> Json:
+    """The event as its editor will see it: for a sharee without the owner's personal members."""
+    shared = wanted.event if view.is_own else with_personal(wanted.event, {})
+    mine = {name: member for name, member in wanted.personal.items() if name != "useDefaultAlerts"}
+    return with_personal(shared, mine) if mine and not view.is_own else dict(shared)
 
 
 def _stamped(

@@ -13,7 +13,7 @@ from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import SetFailure, invalid_properties
 from gateway.http.jmap.event_changes import destroy_object
-from gateway.http.jmap.session import CALENDARS
+from gateway.http.jmap.session import CALENDARS, SCHEDULING
 from gateway.http.jmap.standard import Getting, SetResult, Setting, get_changes, get_objects, set_objects
 from gateway.http.jmap.view import RIGHTS, View
 from gateway.jscalendar import schema
@@ -60,6 +60,11 @@ _DEFAULTS: Json = {
     "description": None, "color": None, "sortOrder": 0, "isSubscribed": True, "isVisible": True, "timeZone": None,
     "includeInAvailability": "all", "defaultAlertsWithTime": None, "defaultAlertsWithoutTime": None, "shareWith": None,
 }  # fmt: skip
+_NO_CANCELLATION: Json = {
+    "messages": 0,
+    "rule": "change.not-asked",
+    "nothing": "The calendar was deleted, which cancels nothing: nobody is told",
+}
 _ALL_RIGHTS = dict.fromkeys(RIGHTS, True)
 
 
@@ -75,7 +80,7 @@ def methods(context: Context) -> dict[str, MethodEntry]:
     async def set_(call: Call) -> Answer:
         arguments = Arguments(call)
         default = arguments.text_or_none("onSuccessSetIsDefault")
-        change = _CalendarChange(context, default, remove_events=arguments.flag("onDestroyRemoveEvents"))
+        change = _CalendarChange(context, call, default, remove_events=arguments.flag("onDestroyRemoveEvents"))
         setting = Setting(Kind.CALENDAR, change.create, change.update, change.destroy, change.finish)
         return await set_objects(context, call, arguments, setting)
 
@@ -120,8 +125,10 @@ def _calendar_json(unit: Unit, view: View, calendar: Calendar) -> Json:
 class _CalendarChange:
     """The /set of calendars."""
 
-    def __init__(self, context: Context, default: str | None, *, remove_events: bool) -> None:
+    def __init__(self, context: Context, call: Call, default: str | None, *, remove_events: bool) -> None:
         self._context = context
+        self._call = call
+        self._quiet: dict[str, Json] = {}  # the events that went with their calendar, and why nobody is told
         self._default = default
         self._remove_events = remove_events
 
@@ -196,11 +203,17 @@ class _CalendarChange:
                 unit.objects.set_places(item, elsewhere)
             else:
                 destroy_object(unit, self._context, view, item, send=False)
+                self._quiet.update(dict.fromkeys(item.event_ids, _NO_CANCELLATION))
         unit.calendars.remove(calendar)
         if calendar.is_default:
             unit.calendars.put(replace(others[0], is_default=True))
 
     def finish(self, unit: Unit, view: View, result: SetResult) -> Json:
+        """Set the default, and tell what went out, where the client asked to be told: nothing ever does."""
+        told = {"schedulingOutcome": self._quiet} if SCHEDULING in self._call.using else {}
+        return {**told, **self._set_default(unit, view, result)}
+
+    def _set_default(self, unit: Unit, view: View, result: SetResult) -> Json:
         """Make another calendar the default, if all went well; an unknown one is ignored (JMAP Calendars §4.3)."""
         if self._default is None or any(result.failed.values()) or not view.is_own:
             return {}

@@ -236,6 +236,9 @@ def _copy_one(unit: Unit, change: EventChange, source: View, view: View, item: J
     given = {name: member for name, member in item.items() if name != "id"}
     if is_excluded(copied):
         raise SetFailure("notFound")
+    known = next(iter(unit.objects.by_uid(view.account.id, str(given.get("uid", copied.get("uid"))))), None)
+    if known is not None and not known.alone and load_records(unit, view, [known.id]):
+        raise SetFailure("alreadyExists", "The account has an event of this uid", existingId=known.id)
     return change.create(unit, view, {**copied, **given})
 
 

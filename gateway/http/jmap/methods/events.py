@@ -171,7 +171,7 @@ async def _parse(context: Context, call: Call) -> Json:
         except Refused:
             events = ()
         if events:
-            parsed[blob_id] = [only({**_NO_METADATA, **event}, names) for event in events]
+            parsed[blob_id] = [only({**_NO_METADATA, **event, **_span(event, names)}, names) for event in events]
         else:
             broken.append(blob_id)
     missing = [blob_id for blob_id in blob_ids if blob_id not in datas]
@@ -181,3 +181,8 @@ async def _parse(context: Context, call: Call) -> Json:
         "notParsable": broken or None,
         "notFound": missing or None,
     }
+
+
+def _span(event: Json, names: frozenset[str] | None) -> Json:
+    """Times in UTC, where they are asked for by name."""
+    return utc_span(event, UTC) if names is not None and names & set(_COMPUTED) else {}

@@ -5,7 +5,7 @@ The directory shows the people of one's own mail domain. When somebody is busy i
 share a calendar for that (`mayReadFreeBusy`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,10 @@ from gateway.store.unit import Unit
 
 _PROPERTIES = frozenset({"id", "type", "name", "description", "email", "timeZone", "capabilities", "accounts"})
 _CONDITIONS = frozenset({"accountIds", "email", "calendarAddress", "name", "text", "type", "timeZone"})
+_SORTS: dict[str, Callable[[Account], str]] = {
+    "name": lambda each: (each.name or each.address).casefold(),
+    "email": lambda each: each.address,
+}
 _MAX_WINDOW = timedelta(days=366)
 _STATE = "0"
 
@@ -136,15 +140,17 @@ def _condition(name: str, value: Any) -> Any:
 async def _query(context: Context, call: Call) -> Json:
     arguments = Arguments(call)
     account_id, paging, filter_ = arguments.account_id(), read_paging(arguments), arguments.mapping("filter")
-    for comparator in arguments.list_of_objects("sort") or ():
-        if comparator.get("property") not in ("name", "email"):
-            raise MethodError("unsupportedSort", "People are sorted by name or email")
+    sort = arguments.list_of_objects("sort") or [{"property": "name"}]
+    if any(comparator.get("property") not in _SORTS for comparator in sort):
+        raise MethodError("unsupportedSort", "People are sorted by name or email")
     arguments.done()
     keeps = compile_filter(filter_, _condition)
 
     def fn(unit: Unit) -> Json:
         view = open_view(unit, call.login, account_id)
-        people = sorted(visible_people(unit, view).values(), key=lambda each: (each.name.casefold(), each.address))
+        people = sorted(visible_people(unit, view).values(), key=_SORTS["email"])
+        for comparator in reversed(sort):
+            people.sort(key=_SORTS[comparator["property"]], reverse=comparator.get("isAscending") is False)
         page = paged([p.id for p in people if keeps(p)], paging, context.config.http.max_objects_in_get)
         return {"accountId": account_id, "queryState": _STATE, "canCalculateChanges": False, **page}
 

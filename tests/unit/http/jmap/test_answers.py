@@ -84,3 +84,31 @@ async def test_what_is_asked_for_by_name_has_its_default(ann: JmapClient) -> Non
     names = ["mayInviteSelf", "mayInviteOthers", "hideAttendees", "isDraft", "useDefaultAlerts"]
     shown = (await ann.call("CalendarEvent/get", ids=[event], properties=names))["list"][0]
     assert shown == {"id": event, **dict.fromkeys(names, False)}
+
+
+async def test_an_uploaded_file_goes_with_the_event(ann: JmapClient, bob: JmapClient) -> None:
+    upload = f"/jmap/upload/{ann.account_id}/"
+    blob = (await ann.http.post(upload, content=b"minutes", headers={"Content-Type": "text/plain"})).json()["blobId"]
+    link = {"@type": "Link", "blobId": blob, "rel": "enclosure", "title": "minutes.txt"}
+    said = await ann.call("CalendarEvent/set", create={"e": {**EVENT, "links": {"l": link}}})
+    made = said["created"]["e"]
+    filled = {
+        "@type": "Link",
+        "href": "data:text/plain;base64,bWludXRlcw==",
+        "rel": "enclosure",
+        "title": "minutes.txt",
+    }
+    assert made["links"] == {"l": filled}
+    said = await ann.call("CalendarEvent/set", update={made["id"]: {"links/n": {**link, "contentType": "text/x-m"}}})
+    assert said["updated"][made["id"]]["links"]["n"]["href"] == "data:text/x-m;base64,bWludXRlcw=="
+    said = await bob.call("CalendarEvent/set", create={"e": {**EVENT, "links": {"l": link}}})
+    assert said["notCreated"]["e"]["properties"] == ["links/l/blobId"]
+
+
+async def test_a_calendar_that_goes_tells_nobody_and_says_so(ann: JmapClient) -> None:
+    calendar = (await ann.call("Calendar/set", create={"c": {"name": "Old"}}))["created"]["c"]["id"]
+    event = await make(ann, calendarIds={calendar: True}, participants=PEOPLE)
+    said = await ann.call("Calendar/set", destroy=[calendar], onDestroyRemoveEvents=True)
+    assert said["destroyed"] == [calendar]
+    assert said["schedulingOutcome"][event]["messages"] == 0
+    assert said["schedulingOutcome"][event]["nothing"]

@@ -256,3 +256,24 @@ async def test_sharing_ends(world: World, ann: JmapClient, bob: JmapClient) -> N
     said = await guest.call("CalendarEvent/changes", sinceState=state)
     assert said["destroyed"] == [event]
     assert [each["id"] for each in (await guest.call("Calendar/get", ids=None))["list"]] == [other]
+
+
+async def test_a_refusal_names_what_was_not_allowed(world: World, ann: JmapClient, bob: JmapClient) -> None:
+    event = await make_event(ann, color="red", keywords={"k": True})
+    await share(ann, bob, mayUpdatePrivate=True)
+    guest = as_guest(world, "bob", ann)
+    said = await guest.call("CalendarEvent/set", update={event: {"title": "Mine", "color": "blue"}})
+    assert said["notUpdated"][event] == {
+        "type": "forbidden", "description": "You may not change this event", "properties": ["color", "title"],
+    }  # fmt: skip
+
+
+async def test_a_copy_of_what_is_there_already_says_where(world: World, ann: JmapClient, bob: JmapClient) -> None:
+    event = await make_event(ann, uid="one")
+    await share(ann, bob)
+    calendar = (await bob.call("Calendar/get", ids=None))["list"][0]["id"]
+    create = {"c": {"id": event, "calendarIds": {calendar: True}}}
+    made = (await bob.call("CalendarEvent/copy", fromAccountId=ann.account_id, create=create))["created"]["c"]["id"]
+    said = await bob.call("CalendarEvent/copy", fromAccountId=ann.account_id, create=create)
+    error = said["notCreated"]["c"]
+    assert (error["type"], error["existingId"]) == ("alreadyExists", made)
