@@ -37,6 +37,8 @@ ANSWERED = _names(
     "COMPLETED DTEND DTSTAMP DTSTART DUE DURATION LOCATION ORGANIZER PERCENT-COMPLETE RECURRENCE-ID SEQUENCE SUMMARY "
     "UID"
 )
+#: What an invitation may say of the whole (RFC 5546 §3.2.2, §3.4.2); who sends another word means none of them.
+_STATUSES = _names("TENTATIVE CONFIRMED NEEDS-ACTION IN-PROCESS COMPLETED")
 _RECURRENCE = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE"})
 _PARAMS = _names("CN CUTYPE DELEGATED-FROM DELEGATED-TO DIR EMAIL LANGUAGE MEMBER PARTSTAT ROLE RSVP SENT-BY")
 ORGANIZER_PARAMS = _names("CN DIR EMAIL LANGUAGE SENT-BY")
@@ -80,6 +82,8 @@ def _shown_line(line: Prop, series: Series, key: InstanceKey, only: str | None) 
         return clean(line, ORGANIZER_PARAMS)
     if line.name == "RECURRENCE-ID":
         return _recurrence_id(line, series, key)
+    if line.name == "STATUS" and line.value.strip().upper() not in _STATUSES:
+        return None
     return None if line.name in ("EXDATE", "SEQUENCE", "DTSTAMP") else line
 
 

@@ -77,6 +77,15 @@ def test_what_receivers_count_on_is_there_even_where_the_client_left_it_out() ->
     assert {"UID", "DTSTAMP", "SEQUENCE", "SUMMARY", "STATUS", "TRANSP", "ORGANIZER", "ATTENDEE"} <= set(event)
 
 
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [("TENTATIVE", "TENTATIVE"), ("tentative", "tentative"), ("BUSY", "CONFIRMED"), ("", "CONFIRMED")],
+)
+def test_an_invitation_has_a_status_that_invitations_may_have(written: str, sent: str) -> None:
+    text = changed(None, one(f"STATUS:{written}")).messages[0].calendar
+    assert f"\r\nSTATUS:{sent}\r\n" in text
+
+
 def test_a_cancellation_says_what_and_when_and_no_more() -> None:
     text = changed(one("DESCRIPTION:Long", "LOCATION:Room 1"), None).messages[0].calendar
     assert "DESCRIPTION" not in text
