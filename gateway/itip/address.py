@@ -42,9 +42,9 @@ def normal_address(text: str) -> str:
     return _known_normal(text) if len(text) <= 400 else _normal(text)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=16384)
 def _known_normal(text: str) -> str:
-    """The same people are compared over and over."""
+    """The same people are compared over and over: all guests of a large event in its two versions."""
     return _normal(text)
 
 

@@ -82,6 +82,8 @@ def fold(line: str) -> str:
     if line.isascii():
         if len(line) <= 75:
             return line
+        if len(line) <= 149:
+            return f"{line[:75]}\r\n {line[75:]}"
         return "\r\n ".join((line[:75], *(line[at : at + 74] for at in range(75, len(line), 74))))
     pieces: list[str] = []
     piece: list[str] = []

@@ -191,10 +191,10 @@ class Revision:
 
 def _is_marked(component: Component) -> bool:
     """Whether somebody may carry a parameter of a server's; mostly nobody does, and there may be thousands."""
-    return any(
-        item.name in _PEOPLE and isinstance(item, Prop) and item.may_have_param("SCHEDULE-", "X-IMIP-GATEWAY-")
-        for item in component.items
-    )
+    for item in component.items:
+        if item.name in _PEOPLE and isinstance(item, Prop) and item.may_have_param("SCHEDULE-", "X-IMIP-GATEWAY-"):
+            return True
+    return False
 
 
 def _with_memory(line: Prop, stored: Prop) -> Prop:
