@@ -24,7 +24,7 @@ _OVER = (Kind.CANCELLATION, Kind.REMOVED)
 _FULL = (*_INVITING, Kind.PUBLISHED, Kind.ALARM, Kind.COUNTER, Kind.HELD)
 _ANSWERS = (Kind.ACCEPTED, Kind.DECLINED, Kind.TENTATIVE, Kind.DELEGATED, Kind.REPLY, Kind.ANSWER_RECORDED)
 _MOMENT = timedelta(minutes=1)
-_KEEP_IT = mark("Please do not forward it: whoever has it can answer in your name.")
+_KEEP_IT = mark("Please do not forward this message: whoever has it can answer in your name.")
 #: A subject that stays ASCII is readable in every log and queue listing.
 _FINE_TYPE = str.maketrans({"\xa0": " ", "–": "-"})
 

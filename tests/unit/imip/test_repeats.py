@@ -80,7 +80,7 @@ def test_every_rule_has_a_sentence_in_every_language(language: str) -> None:
     [
         ("fr", "FREQ=WEEKLY;BYDAY=MO,SU", "Chaque semaine, le lundi et le dimanche"),
         ("it", "FREQ=WEEKLY;BYDAY=MO,SU", "Ogni settimana, il lunedì e la domenica"),
-        ("pt", "FREQ=MONTHLY;BYDAY=1MO,-1SU", "Todos os meses, a primeira segunda-feira e o último domingo"),
+        ("pt", "FREQ=MONTHLY;BYDAY=1MO,-1SU", "Todos os meses, na primeira segunda-feira e no último domingo"),
         ("ru", "FREQ=MONTHLY;BYDAY=-1WE", "Каждый месяц: последняя среда"),
         ("ru", "FREQ=MONTHLY;BYDAY=-1SU", "Каждый месяц: последнее воскресенье"),
         ("ru", "FREQ=DAILY;INTERVAL=21", "Каждый 21 день"),
