@@ -15,6 +15,7 @@ LAYERS: dict[str, int] = {
     "gateway": 0,
     "gateway.errors": 0,
     "gateway.replies": 0,
+    "gateway.bounded": 0,
     "gateway.clock": 0,
     "gateway.ids": 0,
     "gateway.log": 0,

@@ -107,8 +107,8 @@ def queue_way_out(unit: Unit, context: Context, account: Account, mail: AlarmMai
         mint_account_link(unit, context, "unsubscribe", account.id, mail.to, expires_at=expires_at, token=token)
 
 
-def alarm_templates(source: str | None, otherwise: Templates) -> Templates:
-    """Return an administrator's own HTML for alarm mails as a template; ours stands in where it fails."""
+def own_template(source: str | None, otherwise: Templates) -> Templates:
+    """Return an administrator's own HTML for a kind of mail as a template; ours stands in where it fails."""
     return Templates((("mail.html.j2", source),)) if source else otherwise
 
 

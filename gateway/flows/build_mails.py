@@ -6,6 +6,7 @@ the message says, so a second building makes the same message.
 """
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,6 +31,7 @@ from gateway.store.tasks import Task
 from gateway.store.unit import Unit
 from policies.retry import RetrySettings, wait_after
 
+_log = logging.getLogger(__name__)
 MAX_TASK_ATTEMPTS = 8
 
 
@@ -68,6 +70,8 @@ def _build_all(context: Context, drafts: tuple[Draft, ...], now: datetime) -> tu
     ready = []
     for draft in drafts:
         mail = build(context, draft, now)
+        if mail.fault:
+            _log.warning("the mail template is not usable", extra={"facts": {"error": mail.fault}})
         signature = DkimSigner(draft.keys).sign(mail.data, now)
         ready.append(Ready(draft, mail.message_id, signature + mail.data))
     return tuple(ready)

@@ -10,7 +10,7 @@ from gateway.flows.alarm_mails import (
     AlarmMail,
     alarm_author,
     alarm_links,
-    alarm_templates,
+    own_template,
     parse_alarm_mail,
 )
 from gateway.flows.context import Context
@@ -108,11 +108,13 @@ def _itip_draft(unit: Unit, context: Context, account: Account, item: StoredObje
     token, links = _answer_links(unit, context, owed, item)
     thread = unit.sent.thread(account.id, message.uid, normal_address(owed.recipient))
     language = (line.param("LANGUAGE") or "") if line else ""
+    shown = present(unit, context, account, owed.recipient, language=language, links=links)
+    source = context.policy(unit).scheduling.email_template
     return Draft(
         said=owed,
         recipient=Person(owed.recipient, (line.param("CN") or "") if line else ""),
         head=head,
-        presentation=present(unit, context, account, owed.recipient, language=language, links=links),
+        presentation=replace(shown, templates=own_template(source, shown.templates)),
         keys=signing_keys(unit, context, head.domain),
         message_id=build_message_id(message, owed.recipient, secret=context.key("message-id"), domain=head.domain),
         thread=tuple(sent.message_id for sent in thread if sent.message_id),
@@ -186,7 +188,7 @@ def _alarm_draft(unit: Unit, context: Context, account: Account, said: AlarmMail
         said=said,
         recipient=Person(said.to, reader.name if reader else ""),
         head=Letterhead(author, None, Person(account.address, account.name), signs),
-        presentation=replace(shown, templates=alarm_templates(context.policy(unit).alarms.template, shown.templates)),
+        presentation=replace(shown, templates=own_template(context.policy(unit).alarms.template, shown.templates)),
         keys=signing_keys(unit, context, signs),
         message_id=build_keyed_id("alarm", (said.identity,), said.to, secret=context.key("message-id"), domain=domain),
         token=token if links.unsubscribe else None,

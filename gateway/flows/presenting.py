@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.bounded import run_bounded
 from gateway.flows.context import Context
 from gateway.imip.presentation import Branding, Colours, Links, Logo, Person, Presentation
 from gateway.itip.address import normal_address
@@ -63,6 +64,7 @@ def present(
         branding=_branding(unit, context, domain_name),
         links=links or Links(),
         templates=context.templates.choose(domain_name, str(locale)),
+        run=run_bounded,
     )
 
 
@@ -76,6 +78,7 @@ def present_domain(unit: Unit, context: Context, domain_name: str, *, locale: st
         branding=_branding(unit, context, domain_name),
         links=links,
         templates=context.templates.choose(domain_name, chosen),
+        run=run_bounded,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.bounded import run_bounded
 from gateway.errors import Misconfigured
 from gateway.imip.presentation import Presentation, Templates
 from gateway.imip.render import MAX_HTML, NAMES, parse_templates
@@ -81,8 +82,9 @@ def _faults(own: Mapping[str, str]) -> Iterator[str]:
     except Misconfigured as error:
         yield from error.faults
         return
+    presentation = Presentation(templates=templates, run=run_bounded)
     for name in _TRIED:
-        fault = build_sample(name, domain="example.org", presentation=Presentation(templates=templates)).fault
+        fault = build_sample(name, domain="example.org", presentation=presentation).fault
         if fault:
             yield f"{name}: {fault}"
             return

@@ -239,7 +239,7 @@ def _build(
     logo = _usable(presentation.branding.logo)
     token = headers.message_id.strip("<>")
     cid = f"{LOGO_ID}.{token}" if logo else ""
-    shown = render_letter(letter, presentation.branding, presentation.templates, logo_cid=cid)
+    shown = render_letter(letter, presentation.branding, presentation.templates, logo_cid=cid, run=presentation.run)
     boundary = "=_" + "".join(char for char in token.partition("@")[0] if char.isalnum())[-40:]
     html = build_text_part(shown.html, "html")
     if logo is not None:

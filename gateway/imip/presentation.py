@@ -4,7 +4,9 @@
 Whoever calls decides them (account, domain, default); nothing here looks anything up. See `render` for use.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 SHOWN_GUESTS = 20
 ACCENT = "#1d4ed8"
@@ -74,6 +76,15 @@ class Templates:
     sources: tuple[tuple[str, str], ...] = ()
 
 
+#: Calls a function with own templates and more, where that is bounded in time and memory; the key names the templates.
+Runner = Callable[..., Any]
+
+
+def run_here(function: Callable[..., Any], *args: Any, key: object) -> Any:
+    """Call a function in this very process, without any bound: for our own templates, and for tests."""
+    return function(*args)
+
+
 @dataclass(frozen=True, slots=True)
 class Presentation:
     """Everything that depends on the reader and the domain. `time_zone` is the reader's own, an IANA name."""
@@ -84,3 +95,4 @@ class Presentation:
     branding: Branding = field(default_factory=Branding)
     links: Links = field(default_factory=Links)
     templates: Templates = field(default_factory=Templates)
+    run: Runner = run_here  # how own templates are run

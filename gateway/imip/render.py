@@ -22,7 +22,7 @@ from gateway.imip.custom import build_placeholders
 from gateway.imip.facts import safe_uri
 from gateway.imip.letter import Letter, Line, Question
 from gateway.imip.mime import clean_line
-from gateway.imip.presentation import ACCENT, Branding, Templates
+from gateway.imip.presentation import ACCENT, Branding, Runner, Templates, run_here
 
 NAMES: tuple[str, ...] = ("mail.html.j2", "mail.txt.j2", "style.css.j2")
 _OURS = (*NAMES, "answer.html.j2", "answer.txt.j2")  # the latter stand in other people's mails: not to be replaced
@@ -55,11 +55,25 @@ class Brand:
     logo_width: int
 
 
-def render_letter(letter: Letter, branding: Branding, templates: Templates, *, logo_cid: str = "") -> Rendered:
-    """Return the text and HTML of a letter."""
+def render_letter(
+    letter: Letter, branding: Branding, templates: Templates, *, logo_cid: str = "", run: Runner = run_here
+) -> Rendered:
+    """Return the text and HTML of a letter; `run` is how own templates are run."""
     brand = render_brand(branding, logo_cid)
     if not templates.sources:
         return _rendered(Templates(), letter, brand)
+    try:
+        text, html, fault = run(render_own, templates, letter, brand, key=templates)
+    except ValueError as error:
+        text, html, fault = "", "", str(error)
+    if not fault:
+        return Rendered(text, html)
+    ours = _rendered(Templates(), letter, brand)
+    return Rendered(ours.text, ours.html, fault)
+
+
+def render_own(templates: Templates, letter: Letter, brand: Brand) -> tuple[str, str, str]:
+    """Return text and HTML by own templates, or why they cannot be used."""
     try:
         own = _rendered(templates, letter, brand)
     except (
@@ -71,11 +85,10 @@ def render_letter(letter: Letter, branding: Branding, templates: Templates, *, l
         AttributeError,
         RecursionError,
     ) as error:
-        own, fault = None, f"{type(error).__name__}: {error}"
-    if own is not None and len(own.html) <= MAX_HTML and len(own.text) <= MAX_HTML:
-        return own
-    ours = _rendered(Templates(), letter, brand)
-    return Rendered(ours.text, ours.html, fault if own is None else "the template makes too large a mail")
+        return "", "", f"{type(error).__name__}: {error}"
+    if len(own.html) > MAX_HTML or len(own.text) > MAX_HTML:
+        return "", "", "the template makes too large a mail"
+    return own.text, own.html, ""
 
 
 def render_question(question: Question, branding: Branding, *, language: str, direction: str) -> Rendered:

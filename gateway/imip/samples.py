@@ -19,7 +19,7 @@ from gateway.imip.build import (
 from gateway.imip.facts import Span, parse_facts
 from gateway.imip.kinds import Kind
 from gateway.imip.message_id import build_keyed_id
-from gateway.imip.presentation import Links, Person, Presentation, Templates
+from gateway.imip.presentation import Links, Person, Presentation, Runner, Templates, run_here
 from gateway.imip.render import MAX_HTML
 from gateway.itip.model import FieldChange, ItipMessage, Method
 
@@ -242,13 +242,13 @@ SAMPLES: dict[str, Callable[[Scene, str], BuiltMail]] = {
 }
 
 
-def template_fault(source: str, *names: str) -> str | None:
+def template_fault(source: str, *names: str, run: Runner = run_here) -> str | None:
     """Return why an own HTML template cannot be kept: tried on samples, with and without what may be absent."""
     if len(source) > MAX_HTML:
         return f"the template is longer than {MAX_HTML} characters"
     templates = Templates((("mail.html.j2", source),))
     for name in names:
-        fault = build_sample(name, domain="example.org", presentation=Presentation(templates=templates)).fault
+        fault = build_sample(name, domain="example.org", presentation=Presentation(templates=templates, run=run)).fault
         if fault:
             return fault
     return None

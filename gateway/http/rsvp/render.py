@@ -17,6 +17,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from starlette.responses import HTMLResponse, Response
 
+from gateway.bounded import run_bounded
 from gateway.http.rsvp.page import Page
 from gateway.imip.presentation import Branding
 from gateway.imip.render import linked
@@ -81,28 +82,37 @@ def render_page(page: Page, look: Look) -> str:
     """Return the HTML of a page, by the operator's template if that works and by ours if not."""
     if look.template:
         try:
-            return _rendered(page, look)
-        except (
-            TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RecursionError,
-        ) as error:  # fmt: skip
-            _log.warning(
-                "the page template is not usable", extra={"facts": {"error": f"{type(error).__name__}: {error}"}}
-            )
+            html, fault = run_bounded(_own, page, look, key=look.template)
+        except ValueError as error:
+            html, fault = "", str(error)
+        if not fault:
+            return str(html)
+        _log.warning("the page template is not usable", extra={"facts": {"error": fault}})
     return _rendered(page, Look(look.branding))
 
 
 def template_fault(source: str, page: Page) -> str | None:
     """Say why a template is not usable, tried on a sample page; None where it is."""
     try:
-        html = _rendered(page, Look(template=source))
-    except TemplateError as error:
-        return f"line {getattr(error, 'lineno', None) or '?'}: {error}"
-    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
-        return f"{type(error).__name__}: {error}"
+        html, fault = run_bounded(_own, page, Look(template=source), key=source)
+    except ValueError as error:
+        html, fault = "", str(error)
+    if fault:
+        return str(fault)
     forms = re.findall(r"<form\b", html, re.IGNORECASE)
     if page.forms and not forms:
         return "the page has no form: nobody could answer"
     return "the page has a script, which would not run" if re.search(r"<script\b", html, re.IGNORECASE) else None
+
+
+def _own(page: Page, look: Look) -> tuple[str, str]:
+    """Return the HTML by an own template, or why it cannot be used."""
+    try:
+        return _rendered(page, look), ""
+    except TemplateError as error:
+        return "", f"line {getattr(error, 'lineno', None) or '?'}: {error}"
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
+        return "", f"{type(error).__name__}: {error}"
 
 
 def _rendered(page: Page, look: Look) -> str:

@@ -176,3 +176,17 @@ async def test_the_envelope_asks_for_reports_that_find_their_way_back(world: Wor
 
 def test_xtext() -> None:
     assert xtext("a+b=c d@x.example") == "a+2Bb+3Dc+20d@x.example"
+
+
+@pytest.mark.parametrize(
+    ("source", "used"), [("<h1>{{ event_title }} at ours</h1>", True), ("{{ event_title.nonsense }} at ours", False)]
+)
+async def test_an_administrator_s_own_page_for_invitations(world: World, source: str, used: bool) -> None:
+    at = world.clock.now()
+    await world.context.store.write(
+        lambda unit: unit.settings.put("policy.scheduling.email_template", source, by="root", at=at)
+    )
+    await world.change(event(GUEST))
+    await world.work()
+    (mail,) = world.sent(GUEST)
+    assert (b"<h1>Plan at ours</h1>" in mail) is used

@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from gateway.bounded import run_bounded
 from gateway.flows.context import Context
 from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
@@ -29,6 +30,7 @@ from gateway.store.unit import Unit
 
 SINGLETON = "singleton"
 _LETTERS = ("invitation", "update", "cancellation", "accepted")
+_REMINDERS = ("alarm", "alarm-late", "alarm-outside", "alarm-several")
 _SAMPLE_PAGE = Page("en", "ltr", title="Planning", state="You are invited", forms=(Form("Send"),))
 
 
@@ -72,7 +74,7 @@ OBJECTS: dict[str, dict[str, Member]] = {
         "emailTemplate": Member(
             "scheduling.email_template",
             _empty_as_null,
-            fault=lambda source: mail_fault(source, "invitation", "cancelled"),
+            fault=lambda source: mail_fault(source, *_LETTERS, run=run_bounded),
         ),
         "httpRsvpTemplate": Member(
             "scheduling.http_rsvp_template", _empty_as_null, fault=lambda source: page_fault(source, _SAMPLE_PAGE)
@@ -84,7 +86,9 @@ OBJECTS: dict[str, dict[str, Member]] = {
         "allowExternalRcpts": Member("alarms.allow_external_rcpts"),
         "fromName": Member("alarms.from_name"),
         "fromEmail": Member("alarms.from_email"),
-        "template": Member("alarms.template", _empty_as_null, fault=lambda source: mail_fault(source, "alarm")),
+        "template": Member(
+            "alarms.template", _empty_as_null, fault=lambda source: mail_fault(source, *_REMINDERS, run=run_bounded)
+        ),
     },
 }
 
