@@ -50,6 +50,7 @@ async def _explain(args: argparse.Namespace) -> int:
         lines += [f"  change: {change}" for change in part["changes"]]
     if not document["parts"]:
         lines += ["", "no calendar part: the mail passes byte for byte"]
+    lines += ["", document["put_off"]] if document["put_off"] else []
     lines += ["", "passed on to " + (", ".join(document["passed_on"]) or "nobody")]
     return answer(args, document, lines)
 

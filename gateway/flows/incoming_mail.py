@@ -7,7 +7,7 @@ that was given the first time is given again.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -76,7 +76,10 @@ async def examine(context: Context, resolver: Resolver, mail: Mail) -> Dispositi
         Deferred: store or DNS trouble, or an author who cannot be known yet; the mail must come again.
     """
     read = await read_mail(context, resolver, mail)
-    disposition = await context.store.write(lambda unit: take_mail(unit, context, read))
+    try:
+        disposition = await context.store.write(lambda unit: take_mail(unit, context, read))
+    except Refused:  # a calendar that no store takes must not cost the mail, nor the others in it
+        disposition = await context.store.write(lambda unit: take_mail(unit, context, read, careful=True))
     if disposition is None:
         raise Deferred("dns-trouble", "The author of this message cannot be verified yet")
     context.wake()
@@ -106,8 +109,11 @@ async def read_mail(context: Context, resolver: Resolver, mail: Mail) -> Read:
     return Read(mail, block, parse_facts(block), found, author, evidence)
 
 
-def take_mail(unit: Unit, context: Context, read: Read) -> Disposition | None:
-    """Do in this transaction what the mail may do. None: put it off, its author is not known yet."""
+def take_mail(unit: Unit, context: Context, read: Read, *, careful: bool = False) -> Disposition | None:
+    """Do in this transaction what the mail may do. None: put it off, its author is not known yet.
+
+    With `careful` each part is applied whole or not at all, at the cost of a savepoint for each.
+    """
     seen = unit.held.seen(read.fingerprint)
     now = context.clock.now()
     if seen is not None and "headers" in seen.disposition:
@@ -120,7 +126,8 @@ def take_mail(unit: Unit, context: Context, read: Read) -> Disposition | None:
     inbound, own = read.mail.origin.direction is Direction.INBOUND, OwnMail()
     if not inbound:
         own = observe_own_mail(unit, context, read.mail, read.found, read.author)
-    calendar = _take_calendars(unit, context, read, waited, spoken=bool(own.outcomes))
+    obey = _obey_carefully if careful else _obey
+    calendar = _take_calendars(unit, context, read, waited, obey, spoken=bool(own.outcomes))
     if calendar is None:
         unit.held.remember(read.fingerprint, read.mail.id, {}, now)
         return None
@@ -135,7 +142,7 @@ def take_mail(unit: Unit, context: Context, read: Read) -> Disposition | None:
 
 
 def _take_calendars(
-    unit: Unit, context: Context, read: Read, waited: timedelta, *, spoken: bool
+    unit: Unit, context: Context, read: Read, waited: timedelta, obey: "_Obey", *, spoken: bool
 ) -> list[PartOutcome] | None:
     """Every calendar part for every recipient here, each with exactly one outcome."""
     outcomes: list[PartOutcome] = []
@@ -145,7 +152,7 @@ def _take_calendars(
     if any(verdict.action == Action.DEFER for *_, verdict in judged):
         return None
     for arrival, judgement, verdict in judged:
-        outcomes.append(_obey(unit, context, arrival, judgement, verdict))
+        outcomes.append(obey(unit, context, arrival, judgement, verdict))
     if read.found.parts and not judged and not spoken:
         outcomes.append(_nobody_here(unit, context, read))
     return outcomes
@@ -243,6 +250,21 @@ def _obey(unit: Unit, context: Context, arrival: Arrival, judged: Judged | None,
         if judged is not None and not judged.facts.stored:
             notify_invitation(unit, context, arrival.account, arrival.from_address, arrival.message)
     return record_outcome(unit, context, arrival, Outcome(outcome, verdict.rule, verdict.reason))
+
+
+def _obey_carefully(
+    unit: Unit, context: Context, arrival: Arrival, judged: Judged | None, verdict: Verdict
+) -> PartOutcome:
+    """The same, where what cannot be stored is undone and recorded as that."""
+    try:
+        with unit.savepoint():
+            return _obey(unit, context, arrival, judged, verdict)
+    except Refused as refused:
+        outcome = Outcome(Outcomes.IGNORED, "incoming.unreadable", refused.public)
+        return record_outcome(unit, context, arrival, outcome)
+
+
+_Obey = Callable[[Unit, Context, Arrival, Judged | None, Verdict], PartOutcome]
 
 
 def _nobody_here(unit: Unit, context: Context, read: Read) -> PartOutcome:

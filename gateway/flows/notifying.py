@@ -35,8 +35,9 @@ def notify_change(
         old_tree, new_tree = _without_the_crowd(old_tree, new_tree)
     before, after = _events(old, old_tree), _events(new, new_tree)
     proposal = outcome.proposal
-    if proposal is not None:
-        proposed = from_ical(parse_tree(proposal.calendar))
+    proposed_tree = parse_tree(proposal.calendar) if proposal is not None else None
+    if proposed_tree is not None and proposed_tree.children("VEVENT"):
+        proposed = from_ical(proposed_tree)
         after = dict.fromkeys(list(before)[:1], proposed)
     comments = [answer.comment for answer in outcome.answers if answer.comment]
     comment = (proposal.comment if proposal else None) or (comments[0] if comments else None)
@@ -45,8 +46,8 @@ def notify_change(
 
 
 def _events(item: StoredObject | None, calendar: Component | None) -> dict[str, Json]:
-    """Return the CalendarEvents that an object is shown as, by id; what is not stored has no id."""
-    if calendar is None:
+    """Return the CalendarEvents that an object is shown as, by id; what is not stored has no id, a task is none."""
+    if calendar is None or not calendar.children("VEVENT"):
         return {}
     if item is None or not item.alone:
         return {item.id if item is not None else "": from_ical(calendar)}

@@ -20,6 +20,8 @@ from gateway.jscalendar.values import Json
 from gateway.store.accounts import Account
 from gateway.store.objects import StoredObject
 
+_LONGEST_UID, _LONGEST_ADDRESS = 1024, 320  # characters; RFC 5321 §4.5.3.1 has no longer address
+
 
 @dataclass(frozen=True, slots=True)
 class Guest:
@@ -47,6 +49,8 @@ def stored_object(
     subject = read_object(parse_tree(text))
     if subject.faults:
         raise Refused("bad-calendar", subject.faults[0].reason, rule=subject.faults[0].rule)
+    if len(subject.uid) > _LONGEST_UID or any(len(address) > _LONGEST_ADDRESS for address in subject.everyone):
+        raise Refused("bad-calendar", "The UID, or the address of a guest, is longer than what is stored")
     first = subject.components[0]
     now = context.clock.now()
     organizer = subject.organizer

@@ -20,7 +20,7 @@ _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:((?>[^\n]*\n[ \t])*+[^\n]*+)(?:\n|\Z)")
 _LINE_END = re.compile(r"\r?\n")
 _BLANK = re.compile(rb"\r?\n")
 _MBOX_FROM = re.compile(rb">?From [^\n]*\n")
-_MESSAGE_ID = re.compile(r"<[^<>\s]{1,900}>")
+_MESSAGE_ID = re.compile(r"<[^<>\s\x00-\x1f\x7f\ud800-\udfff]{1,900}>")  # what a database takes as text
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _ENCODED_WORD = re.compile(r"=\?[^?]*\?[bBqQ]\?", re.ASCII)
 
@@ -132,8 +132,10 @@ def parse_from(block: HeaderBlock) -> HeaderFrom:
         return HeaderFrom(fault="The header is larger than we read, so From is not certain")
     if len(fields) != 1:
         return HeaderFrom(fault="There are several From fields" if fields else "There is no From field")
+    # Old programs write names in their own charset; what is not UTF-8 may stand in a name, never in an address.
+    value = fields[0].value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     try:
-        tokens = parse_tokens(fields[0].value, "<>@,;:[]", max_length=8192)
+        tokens = parse_tokens(value, "<>@,;:[]", max_length=8192)
         return _mailbox(tokens)
     except Refused as refused:
         return HeaderFrom(fault=f"From: {refused.public}")
@@ -188,7 +190,7 @@ def _addr_spec(tokens: tuple[Token, ...], display_name: str) -> HeaderFrom:
     dotted = local.split(".")
     if not all(dotted) or any(char in ' \t\r\n"(),:;<>@[\\]' for char in local):
         raise Refused("bad-from", "its local part is not a plain word")
-    if _ENCODED_WORD.search(local) or len(local.encode()) > 64:
+    if "\ufffd" in local or not local.isprintable() or _ENCODED_WORD.search(local) or len(local.encode()) > 64:
         raise Refused("bad-from", "its local part is not a plain word")
     dns_form = parse_domain(domain)
     return HeaderFrom(f"{local}@{dns_form}", dns_form, display_name)

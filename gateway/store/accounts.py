@@ -162,6 +162,8 @@ class Accounts:
         return self._by_address[address]
 
     def _find(self, address: str) -> Account | None:
+        if not address.isprintable():  # a control character, or octets that are no text: nobody's
+            return None
         local, _, domain = address.rpartition("@")
         wanted = {"address": address, "plain": f"{local.partition('+')[0]}@{domain}"}
         found = records(Account, self._connection.execute(_BY_ADDRESS, wanted))

@@ -2,7 +2,7 @@
 """The append-only record of every verdict and every change, with the rule and the sentence why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,18 @@ class Entry:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+_LENGTHS = {
+    column.name: column.type.length or 10_000 for column in schema.journal.c if isinstance(column.type, sa.String)
+}
+
+
+def _fitted(text: str, most: int) -> str:
+    """What every database takes as text of so many characters."""
+    if len(text) <= most and text.isascii() and "\0" not in text:
+        return text
+    return text[:most].replace("\0", "").encode("utf-8", "replace").decode()
+
+
 class Journal:
     """Write at the end, read by whatever name the reader has."""
 
@@ -39,15 +51,21 @@ class Journal:
         self._connection = connection
 
     def write(self, entry: Entry) -> None:
-        insert(self._connection, schema.journal, entry)
+        """Write an entry; strangers' words are made to fit, for what came must be recorded whatever it was."""
+        said = {name: getattr(entry, name) for name in _LENGTHS}
+        fitted: dict[str, Any] = {
+            name: fit for name, text in said.items() if text and (fit := _fitted(text, _LENGTHS[name])) != text
+        }
+        insert(self._connection, schema.journal, replace(entry, **fitted) if fitted else entry)
 
     def trace(self, name: str) -> tuple[Entry, ...]:
         """Return everything about one mail: by our mail id, its Message-ID or Postfix's queue id."""
         table = schema.journal
         bare = name.strip("<>")
+        longest = _LENGTHS["message_id"]
         named = sa.or_(
             table.c.mail_id == name,
-            table.c.message_id.in_([bare, f"<{bare}>"]),
+            table.c.message_id.in_([bare[:longest], f"<{bare}>"[:longest]]),
             table.c.queue_id == name,
         )
         return records(Entry, self._connection.execute(sa.select(table).where(named).order_by(table.c.serial)))
