@@ -16,7 +16,7 @@ from gateway.errors import Refused
 from gateway.imip.dates import render_short_day
 from gateway.imip.facts import EventFacts, Span
 from gateway.imip.words import Words, mark, mark_plural
-from gateway.itip.recurrence import Freq, Rule, parse_rule
+from gateway.itip.rrule import Freq, Rule, parse_rule
 from gateway.itip.values import Kind, Moment
 
 _WORKING_DAYS = frozenset(range(5))

@@ -12,7 +12,8 @@ from functools import cached_property
 from heapq import merge
 
 from gateway.errors import Refused
-from gateway.itip.recurrence import Budget, Freq, walk
+from gateway.itip.recurrence import Budget, walk
+from gateway.itip.rrule import Freq
 from gateway.itip.spans import Span, moved_by, moved_span, read_span, wall_difference
 from gateway.itip.starts import MASTER, MAX_DATES, InstanceKey, Starts, moved_instant
 from gateway.itip.tree import Component, Prop

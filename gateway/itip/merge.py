@@ -59,6 +59,8 @@ def partstat_of(line: Prop) -> str:
 def _with_own_properties(component: Component, mine: Component) -> Component:
     incoming_names = {prop.name for prop in component.properties}
     own = [prop for prop in mine.properties if _is_own(prop.name, incoming_names)]
+    if component.name == "VTODO" and component.value("STATUS") in (None, "NEEDS-ACTION"):
+        own += mine.all("STATUS")  # how far one is with a task
     replaced = {prop.name for prop in own} | {"TRANSP"}  # TRANSP is the user's even where it says nothing
     kept = component.without(*(name for name in replaced if name in incoming_names))
     return kept.adding(*own)

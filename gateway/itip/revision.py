@@ -14,7 +14,7 @@ from gateway.itip.delta import Delta
 from gateway.itip.instances import MASTER, InstanceKey
 from gateway.itip.model import DiffSettings, Partstat, PartstatReset
 from gateway.itip.objects import SchedulingObject, read_party
-from gateway.itip.recurrence import Rule, parse_rule
+from gateway.itip.rrule import Rule, parse_rule
 from gateway.itip.significance import RESCHEDULING, normal_rule
 from gateway.itip.staleness import DTSTAMP_PARAM, RESCHEDULED, SEQUENCE_PARAM
 from gateway.itip.tree import Component, Prop

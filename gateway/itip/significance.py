@@ -13,7 +13,7 @@ from gateway.errors import Refused
 from gateway.itip.address import normal_address
 from gateway.itip.instances import MASTER, InstanceKey, Series
 from gateway.itip.model import FieldChange
-from gateway.itip.recurrence import Freq, Rule, parse_rule
+from gateway.itip.rrule import Freq, Rule, parse_rule
 from gateway.itip.spans import read_span
 from gateway.itip.tree import Component, Prop
 from gateway.itip.values import Kind, Moment, moment_prop

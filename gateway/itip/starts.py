@@ -13,7 +13,8 @@ from heapq import merge
 from itertools import islice
 
 from gateway.errors import Refused
-from gateway.itip.recurrence import Budget, Rule, end_of_day, parse_rule, walk
+from gateway.itip.recurrence import Budget, end_of_day, walk
+from gateway.itip.rrule import Rule, parse_rule
 from gateway.itip.spans import moved_by
 from gateway.itip.staleness import newest
 from gateway.itip.timezones import Zones

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from gateway.errors import Refused
 from gateway.itip.instances import InstanceKey, Series
-from gateway.itip.recurrence import Rule
+from gateway.itip.rrule import Rule
 from gateway.itip.spans import Span, read_span
 from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component

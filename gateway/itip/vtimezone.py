@@ -13,7 +13,8 @@ from functools import lru_cache
 from itertools import islice
 
 from gateway.errors import Refused
-from gateway.itip.recurrence import Budget, Freq, Rule, parse_rule, walk
+from gateway.itip.recurrence import Budget, walk
+from gateway.itip.rrule import Freq, Rule, parse_rule
 from gateway.itip.tree import Component, Prop
 from gateway.itip.values import build_offset, parse_moment_text, parse_moments, parse_offset
 

@@ -10,7 +10,8 @@ from datetime import datetime
 from itertools import islice
 
 from gateway.errors import Refused
-from gateway.itip.recurrence import Budget, Rule, parse_rule, walk
+from gateway.itip.recurrence import Budget, walk
+from gateway.itip.rrule import Rule, parse_rule
 from gateway.jscalendar.rules import build_rrule
 from gateway.jscalendar.schema import recurrence_rule
 from gateway.jscalendar.values import Json, JsonMap, local_text, parse_local

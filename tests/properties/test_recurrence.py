@@ -8,7 +8,8 @@ from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.itip.recurrence import Budget, parse_rule, walk
+from gateway.itip.recurrence import Budget, walk
+from gateway.itip.rrule import parse_rule
 
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 #: How far to look, so that there is something to see and an end.

@@ -8,7 +8,8 @@ import pytest
 from dateutil.rrule import rrulestr
 
 from gateway.errors import Refused
-from gateway.itip.recurrence import Budget, parse_rule, walk
+from gateway.itip.recurrence import Budget, walk
+from gateway.itip.rrule import parse_rule
 
 MONDAY = datetime(2020, 3, 2, 9, 30)
 
