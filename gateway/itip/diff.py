@@ -11,16 +11,15 @@ from datetime import datetime, timedelta
 from gateway.errors import Refused
 from gateway.itip.address import is_mailable, normal_addresses, plain_address
 from gateway.itip.attendee import AttendeeSide, reply_sequence_source
-from gateway.itip.delta import Delta, implied, state
-from gateway.itip.instances import MASTER, InstanceKey
-from gateway.itip.messages import SECOND, Letterhead, Part, next_dtstamp, view_part, write_message, written_id
+from gateway.itip.delta import Delta
+from gateway.itip.letters import Letters
+from gateway.itip.messages import SECOND, next_dtstamp
 from gateway.itip.model import Change, DiffSettings, Fault, ItipMessage, Method
 from gateway.itip.objects import Party, SchedulingObject, read_object
 from gateway.itip.organizer import Group, OrganizerSide, Owed
 from gateway.itip.revision import Revision
 from gateway.itip.tree import Component, Prop, build_tree
 from gateway.itip.values import parse_moment, parse_utc
-from gateway.itip.view import cancel_component
 
 DEFAULT_SETTINGS = DiffSettings()
 _BELIEVED_AHEAD = timedelta(days=1)
@@ -79,7 +78,6 @@ class _Change:
         self.new = None if new is None else read_object(new)
         self.addresses, self.mine = addresses, normal_addresses(addresses)
         self.now, self.settings = now, settings
-        self._stamped_at: datetime | None = None  # DTSTAMP of the last message written
 
     def answer(self) -> Change:
         fault = self._fault()
@@ -151,12 +149,13 @@ class _Change:
         tells = any(one.changes or not group.old for group, each in owed for one in each)
         first = self.old is None or not any(group.old for group, _ in owed)
         revision = Revision(whole, self.settings, self.mine, is_first=first, tells=tells, cancelled=cancelled)
-        messages = self._write(owed, revision, sent_by)
-        skipped = tuple(side.skipped)
+        at = next_dtstamp(self.now, last=self._last_dtstamp())
+        letters = Letters(self.new, revision, self._address_of(sent_by), self.settings)
+        messages, skipped = letters.written(owed, at), tuple(side.skipped)
         if not messages:
             return self._kept(revision, _shared_rule(skipped), skipped)
-        stored = revision.calendar(self._stamped_at)
-        return Change(tuple(messages), None if stored is None else build_tree(stored), skipped=skipped)
+        stored = revision.calendar(at + max(len(each) - 1 for _, each in owed) * SECOND)
+        return Change(messages, None if stored is None else build_tree(stored), skipped=skipped)
 
     def _owed_to(self, side: OrganizerSide, group: Group) -> list[Owed]:
         known = len(side.skipped)
@@ -168,59 +167,11 @@ class _Change:
             ]
         return owed
 
-    def _write(self, owed: list[tuple[Group, list[Owed]]], revision: Revision, sent_by: Party) -> list[ItipMessage]:
-        """Address, stamp and write; messages to one person follow each other by a second (RFC 5546 §2.1.5)."""
-        at = next_dtstamp(self.now, last=self._last_dtstamp())
-        messages: list[ItipMessage] = []
-        for group, each in owed:
-            for index, one in enumerate(each):
-                version = one.version
-                alone = self.settings.hide_attendees or (one.method is Method.CANCEL and not one.for_everybody)
-                for people in [[person] for person in group.people] if alone else [group.people]:
-                    only = people[0].address if alone else None
-                    parts = [self._part(one, version, group, key, revision, only) for key in one.keys]
-                    head = Letterhead(version.uid, self._address_of(sent_by), version.zones)
-                    to = [person.spelled for person in people]
-                    stamp = at + index * SECOND
-                    self._stamped_at = max(self._stamped_at or stamp, stamp)
-                    messages.append(
-                        write_message(
-                            one.method, head, to, parts, dtstamp=stamp, reason=one.reason, changes=one.changes
-                        )
-                    )
-        return messages
-
     def _address_of(self, organizer: Party) -> str:
         """Where the organizer writes from: another own address where the calendar names them by a path or a URN."""
         if organizer.is_mailable:
             return organizer.spelled
         return next((plain_address(own) for own in self.addresses if is_mailable(own)), organizer.spelled)
-
-    def _part(
-        self, one: Owed, version: SchedulingObject, group: Group, key: InstanceKey, revision: Revision, only: str | None
-    ) -> Part:
-        sequence = revision.sequence(key)
-        component = self._present(version, key, revision)
-        if one.method is Method.REQUEST:
-            hidden = _hidden(version, group) if key == MASTER else []
-            return view_part(version, key, component=component, sequence=sequence, hidden=hidden, only=only)
-        if component is None:
-            raise Refused("no-instance", "The occurrence that is cancelled cannot be found")
-        shown = cancel_component(
-            component, version.series, key, master=version.master, only=only, for_everybody=one.for_everybody
-        )
-        return Part(shown, sequence, written_id(version, key))
-
-    def _present(self, version: SchedulingObject, key: InstanceKey, revision: Revision) -> Component | None:
-        """A component, its own or as the rule implies it; of the new version as it is kept from now on."""
-        if version is not self.new:
-            return implied(version, key)
-        if version.component(key) is not None:
-            return revision.component(key)
-        if version.master is None or revision.component(MASTER).items == version.master.items:
-            return implied(version, key)
-        calendar = revision.calendar(None)
-        return None if calendar is None else implied(read_object(calendar, version.zones), key)
 
     def _as_attendee(self, organizer: Party) -> Change:
         people = {a: None for version in (self.new, self.old) if version for a in version.everyone if a in self.mine}
@@ -304,15 +255,6 @@ class _Change:
 def _usable(version: SchedulingObject) -> SchedulingObject | None:
     """An old version that is no scheduling object is as good as none."""
     return version if version.components and version.uid else None
-
-
-def _hidden(version: SchedulingObject, group: Group) -> list[InstanceKey]:
-    """Occurrences of the rule that a group is not to see in its series."""
-    return [
-        key
-        for key in version.overrides
-        if not state(version, group.new, key).is_on and (version.series.exists(key) or key in version.series.extra)
-    ]
 
 
 def _shared_rule(skipped: tuple[Fault, ...]) -> str:
