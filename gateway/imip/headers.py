@@ -190,7 +190,9 @@ def _addr_spec(tokens: tuple[Token, ...], display_name: str) -> HeaderFrom:
     dotted = local.split(".")
     if not all(dotted) or any(char in ' \t\r\n"(),:;<>@[\\]' for char in local):
         raise Refused("bad-from", "its local part is not a plain word")
-    if "\ufffd" in local or not local.isprintable() or _ENCODED_WORD.search(local) or len(local.encode()) > 64:
+    if "\ufffd" in local:
+        raise Refused("bad-from", "its local part holds octets that are not UTF-8")
+    if not local.isprintable() or _ENCODED_WORD.search(local) or len(local.encode()) > 64:
         raise Refused("bad-from", "its local part is not a plain word")
     dns_form = parse_domain(domain)
     return HeaderFrom(f"{local}@{dns_form}", dns_form, display_name)
