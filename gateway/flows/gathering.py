@@ -42,10 +42,13 @@ class Gathering:
     statuses: tuple[AttendeeStatus, ...]
     proposals: tuple[StoredProposal, ...]
     held: tuple[Held, ...]
+    is_open: bool = True  # neither over nor cancelled
 
     @property
     def silent(self) -> tuple[str, ...]:
-        """Guests of the event, or of a part of it, who have not answered."""
+        """Guests of the event, or of a part of it, who have not answered and still could."""
+        if not self.is_open:
+            return ()
         guests = guests_of(parse_tree(self.item.ical))
         return tuple(dict.fromkeys(guest.address for guest in guests if guest.partstat == "NEEDS-ACTION"))
 
@@ -62,7 +65,9 @@ def look_as_organizer(unit: Unit, context: Context, token: str) -> Gathering:
     waiting = tuple(h for h in unit.held.waiting(account.id) if h.uid == item.uid and h.method != "COUNTER")
     proposals = tuple(p for p in unit.objects.proposals(item.id) if p.state == "open")
     subject = read_object(parse_tree(item.ical))
-    return Gathering(account, item, subject, unit.objects.statuses(item.id), proposals, waiting)
+    is_over = item.ends_at is not None and item.ends_at < context.clock.now()
+    is_open = not is_over and item.status != "CANCELLED"
+    return Gathering(account, item, subject, unit.objects.statuses(item.id), proposals, waiting, is_open)
 
 
 def decide_held(unit: Unit, context: Context, token: str, held_id: str, *, release: bool) -> None:

@@ -38,6 +38,13 @@ class Scene:
         await page.goto(self.base + path)
         return page
 
+    async def look(self, path: str, **how: Any) -> None:
+        """Open a page on which axe must find nothing, and nothing may stick out."""
+        page = await self.open(path, **how)
+        assert await axe(page) == [], (path, how)
+        assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (path, how)
+        await page.context.close()
+
     async def answers(self) -> dict[str, str]:
         return partstats((await self.world.item()).ical)
 
@@ -189,14 +196,13 @@ async def test_axe_finds_nothing_on_any_page(scene: Scene, scheme: str) -> None:
     organizer = await world.link(DANA, "organizer")
     world.clock.advance(timedelta(minutes=5))
     await world.put(event(*(line.replace("20260615", "20260616") for line in SERIES)))
+    await world.set(rsvp__allow_delegation=True)
     paths = [scene.link, scene.link + "/decline?lang=ar", scene.link + "/propose?lang=de", scene.link + "/not-me"]
-    paths += [organizer, organizer + "?lang=he", "/rsvp/nothing"]
+    paths += [scene.link + "/delegate", organizer, organizer + "?lang=he", "/rsvp/nothing"]
+    paths += [await world.way_out(LEE, purpose) for purpose in ("unsubscribe", "confirm")]
     for path in paths:
         for screen in (PHONE, DESKTOP):
-            page = await scene.open(path, color_scheme=scheme, **screen)
-            assert await axe(page) == [], (path, scheme)
-            assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
-            await page.context.close()
+            await scene.look(path, color_scheme=scheme, **screen)
     page = await scene.open(scene.link, color_scheme=scheme)
     async with page.expect_navigation(wait_until="networkidle"):
         await page.evaluate("setTimeout(() => document.querySelector('form').submit())")
@@ -205,3 +211,10 @@ async def test_axe_finds_nothing_on_any_page(scene: Scene, scheme: str) -> None:
     await page.get_by_role("button", name="Send answer").click()
     await page.get_by_role("status").first.wait_for()
     assert await axe(page) == []
+    await world.put(event(*SERIES, "STATUS:CANCELLED"))
+    for path in (scene.link, organizer):
+        await scene.look(path, color_scheme=scheme)
+    await world.put(event(*MEETING, uid="u2"), uid="u2")
+    link = await world.link(LEE)
+    world.clock.advance(timedelta(days=30))
+    await scene.look(link, color_scheme=scheme)

@@ -153,6 +153,7 @@ def test_a_guest_answers_through_a_proxy_and_no_log_knows_the_token(name: str, h
     assert token not in proxy.logs()
     assert "/.well-known/jmap" in proxy.logs()
     assert token not in (house.folder / "serve.log").read_text()
+    assert token not in httpx.get(f"http://127.0.0.1:{house.port}/metrics").raise_for_status().text
     shown = json.loads(house.run("event", "show", "dana@example.org", "plans", "--json"))
     assert partstats(shown["ical"])["lee@partner.example"] == status.upper()
     for file in house.folder.glob("gateway.db*"):

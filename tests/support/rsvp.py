@@ -20,6 +20,7 @@ from gateway.flows.accounts import NewAccount, add_account
 from gateway.flows.build_mails import build_due
 from gateway.flows.calendar_change import ChangeRequest, ChangeResult, change_object
 from gateway.flows.context import Context
+from gateway.flows.links import mint_account_link
 from gateway.http.server import build_app
 from gateway.ids import RandomIds
 from gateway.itip.tree import parse_tree
@@ -138,6 +139,17 @@ class RsvpWorld:
                 found = here[0]
         assert found, f"no {purpose} link went to {address}"
         return found
+
+    async def way_out(self, address: str, purpose: str) -> str:
+        """The path on which somebody stops Dana's alarm mails (`unsubscribe`) or agrees to them (`confirm`)."""
+        account, token = self.accounts[DANA], f"{purpose}-token-of-many-random-characters"
+        expires_at = self.clock.now() + timedelta(days=400)
+        await self.store.write(
+            lambda unit: mint_account_link(
+                unit, self.context, purpose, account.id, address, expires_at=expires_at, token=token
+            )
+        )
+        return f"/{purpose}/{token}"
 
     async def get(self, path: str, **headers: str) -> Answer:
         return Answer(await self.browser.get(path, headers=headers))

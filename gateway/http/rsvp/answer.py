@@ -76,9 +76,9 @@ class AnswerDoor(Door):
         try:
             version = self.guard.version(request, path.token, form.get("csrf", ""))
         except Refused:
-            version = None
+            return self._again(request, path, seen, form, ())
         if version is None:
-            return self._again(request, path, seen, form)
+            return self._again(request, path, seen, form, tuple(form.items()))
         if path.action == "not-me":
             return await self._not_me(request, path, seen, form)
         if path.action == "propose":
@@ -163,9 +163,11 @@ class AnswerDoor(Door):
         scene = self._scene(request, path, seen, form, fault=text, field=field)
         return self._respond(request, seen, self._shown(path, scene), 422)
 
-    def _again(self, request: Request, path: Path, seen: Seen, form: dict[str, str]) -> Response:
+    def _again(
+        self, request: Request, path: Path, seen: Seen, form: dict[str, str], typed: tuple[tuple[str, str], ...]
+    ) -> Response:
         """Show the form once more, with a nonce that is good: the old one was too old, or none of ours."""
-        scene = self._scene(request, path, seen, form)
+        scene = replace(self._scene(request, path, seen, form), typed=typed)
         page = self._shown(path, scene)
         notes = (note(scene.reader, 403), *page.notes)
         return self._respond(request, seen, replace(page, notes=notes), 403 if seen.invitation.is_open else 410)

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.errors import Deferred, GatewayError, Refused
 from gateway.flows.context import Context
+from gateway.http.problem import problem_for
 from gateway.http.rsvp.dead_end import SENTENCES, dead_end
 from gateway.http.rsvp.guard import Guard, Path, is_secure, parse_path
 from gateway.http.rsvp.reader import Reader, choose_reader
@@ -55,6 +56,9 @@ class Door:
             return await self.get(request, path)
         except GatewayError as error:
             return self.fail(request, error)
+        except Exception as error:  # a bug of ours: told as such to us, and in their language to whoever reads
+            problem_for(error)
+            return self.fail(request, Deferred("internal", "Internal trouble; try again later"))
 
     async def get(self, request: Request, path: Path) -> Response:
         """Show the page; changes nothing, ever (RFC 9110 §9.2.1)."""

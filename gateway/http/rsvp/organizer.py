@@ -161,8 +161,7 @@ def _tally(gathering: Gathering, reader: Reader) -> str:
 def _answers(gathering: Gathering, reader: Reader) -> Iterable[Entry]:
     words = reader.words
     for status in gathering.statuses[:_MAX_ENTRIES]:
-        party = gathering.subject.everyone.get(status.address)
-        name = party.name if party and party.name else ""
+        name = _name(gathering, status.address)
         answer = words.label(ANSWERS.get(status.partstat, ANSWERS["NEEDS-ACTION"]))
         details = [answer, *([status.address] if name else []), *_when(gathering, status, reader)]
         if (status.schedule_status or "").startswith(("3.", "5.")):
@@ -170,6 +169,11 @@ def _answers(gathering: Gathering, reader: Reader) -> Iterable[Entry]:
         tone = str(ANSWER_TONES.get(status.partstat, "neutral"))
         comment = status.comment if status.partstat != "NEEDS-ACTION" else None
         yield Entry(name or status.address, tuple(details), comment or "", tone=tone)
+
+
+def _name(gathering: Gathering, address: str) -> str:
+    party = gathering.subject.everyone.get(address)
+    return party.name if party and party.name else ""
 
 
 def _when(gathering: Gathering, status: AttendeeStatus, reader: Reader) -> Iterable[str]:
@@ -209,7 +213,9 @@ def _proposals(gathering: Gathering, reader: Reader, hidden: tuple[tuple[str, st
         said = tuple(f"{row.label}: {row.new or '–'}" for row in rows)
         buttons = (("accept", words.label("Accept the proposal")), ("decline", words.label("Keep the event as it is")))
         forms = (_decision(words, buttons, hidden, proposal.id),)
-        yield Entry(proposal.address, said, proposal.comment or "", forms, "")
+        name = _name(gathering, proposal.address)
+        yield Entry(name or proposal.address, (*([proposal.address] if name else []), *said), proposal.comment or "",
+                    forms, "")  # fmt: skip
 
 
 def _held(gathering: Gathering, reader: Reader, hidden: tuple[tuple[str, str], ...]) -> Iterable[Entry]:

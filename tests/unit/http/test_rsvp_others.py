@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from gateway.clock import SettableClock
-from gateway.flows.links import mint_account_link
 from gateway.store.engine import Store
 from tests.support.calendars import partstats
 from tests.support.rsvp import DANA, LEE, MEETING, RsvpWorld, event
@@ -65,6 +64,19 @@ async def test_the_silent_are_asked_again_and_not_twice_within_an_hour(world: Rs
     assert "0 people are asked again." in (await world.post(page, do="remind", **form)).text
 
 
+@pytest.mark.parametrize("end", ["over", "cancelled"])
+async def test_nobody_is_asked_again_for_what_is_over_or_cancelled(world: RsvpWorld, page: str, end: str) -> None:
+    form = (await world.get(page)).hidden()
+    if end == "over":
+        world.clock.advance(timedelta(days=30))
+    else:
+        await world.put(event(*MEETING, "STATUS:CANCELLED"))
+    before = len(await world.mails())
+    assert "Ask again" not in (await world.get(page)).text
+    await world.post(page, do="remind", **form)
+    assert len(await world.mails()) == before
+
+
 async def proposed(world: RsvpWorld) -> None:
     link = await world.link(LEE)
     form = (await world.get(link + "/propose")).hidden()
@@ -112,18 +124,6 @@ async def test_a_guests_link_opens_no_organizers_page_nor_the_other_way_round(wo
     assert (await world.get(page.replace("/organizer/", "/rsvp/"))).status == 404
 
 
-async def way_out(world: RsvpWorld, purpose: str) -> str:
-    account = world.accounts[DANA]
-    expires_at = world.clock.now() + timedelta(days=400)
-    token = f"{purpose}-token-of-many-random-characters"
-    await world.store.write(
-        lambda unit: mint_account_link(
-            unit, world.context, purpose, account.id, LEE, expires_at=expires_at, token=token
-        )
-    )
-    return f"/{purpose}/{token}"
-
-
 async def consent(world: RsvpWorld) -> str | None:
     account = world.accounts[DANA]
     known = await world.store.read(lambda unit: unit.alarms.consent(account.id, LEE))
@@ -131,7 +131,7 @@ async def consent(world: RsvpWorld) -> str | None:
 
 
 async def test_one_click_unsubscribes_and_looking_does_not(world: RsvpWorld) -> None:
-    path = await way_out(world, "unsubscribe")
+    path = await world.way_out(LEE, "unsubscribe")
     assert "Stop reminders to lee@partner.example?" in (await world.get(path)).text
     assert await consent(world) is None
     assert (await world.post(path, something="else")).status == 400
@@ -144,13 +144,13 @@ async def test_one_click_unsubscribes_and_looking_does_not(world: RsvpWorld) -> 
 
 async def test_one_click_may_come_as_multipart(world: RsvpWorld) -> None:
     """RFC 8058 §3.2."""
-    path = await way_out(world, "unsubscribe")
+    path = await world.way_out(LEE, "unsubscribe")
     answer = await world.browser.post(path, files={"List-Unsubscribe": (None, "One-Click")})
     assert (answer.status_code, await consent(world)) == (200, "withdrawn")
 
 
 async def test_reminders_from_outside_need_a_yes_that_somebody_chose(world: RsvpWorld) -> None:
-    path = await way_out(world, "confirm")
+    path = await world.way_out(LEE, "confirm")
     page = await world.get(path)
     assert "Dana Weber would like to send calendar reminders" in page.text
     assert (await world.post(path, **page.hidden())).status == 422

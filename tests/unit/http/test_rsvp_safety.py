@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from gateway.clock import SettableClock
 from gateway.config.options import HttpOptions, WorkerOptions
+from gateway.http.server import build_app
 from gateway.store.engine import Store
 from tests.support.calendars import partstats
 from tests.support.rsvp import DANA, LEE, MEETING, SAM, RsvpWorld, event
@@ -79,8 +81,9 @@ async def test_a_post_without_our_form_stores_nothing(world: RsvpWorld, link: st
     for csrf in wrong:
         assert (await world.post(link, status="accepted", csrf=csrf)).status == 403, csrf
     world.clock.advance(timedelta(hours=1, seconds=2))
-    stale = await world.post(link, status="accepted", csrf=own)
+    stale = await world.post(link, status="accepted", comment="I bring cake", csrf=own)
     assert (stale.status, "open for too long" in stale.text) == (403, True)
+    assert ">\nI bring cake</textarea>" in stale.response.text  # nobody writes it twice
     assert partstats((await world.item()).ical)[LEE] == "NEEDS-ACTION"
     assert (await world.post(link, status="accepted", **stale.hidden())).status == 200
 
@@ -255,6 +258,29 @@ async def test_a_robot_that_presses_both_buttons_is_asked_again(world: RsvpWorld
     assert partstats((await world.item()).ical)[LEE] == "ACCEPTED"
     world.clock.advance(timedelta(seconds=6))
     assert (await world.answer(link, "declined")).status == 200
+
+
+async def test_a_new_secret_ends_no_link(store: Store, clock: SettableClock) -> None:
+    world = await RsvpWorld(store, clock).open()
+    await world.put(event(*MEETING))
+    link = await world.link(LEE)
+    form = (await world.get(link)).hidden()
+    organizer = await world.answer(await world.link(SAM), "accepted") and await world.link(DANA, "organizer")
+    world.context = replace(world.context, secret=b"another secret of thirty-two octets")
+    world.app = build_app(world.context)
+    world.browser = world.client()
+    asked = await world.post(link, status="accepted", **form)
+    assert asked.status == 403
+    assert (await world.post(link, status="accepted", **asked.hidden())).status == 200
+    assert (await world.get(organizer)).status == 200
+
+
+async def test_our_own_bug_is_told_in_the_readers_language(world: RsvpWorld, link: str) -> None:
+    await world.store.write(lambda unit: unit.connection.execute(sa.text("DROP TABLE links")))
+    page = await world.get(link, **{"accept-language": "de"})
+    assert (page.status, 'lang="de"' in page.response.text) == (503, True)
+    assert page.response.headers["retry-after"]
+    assert "Traceback" not in page.response.text
 
 
 async def test_a_link_has_an_end(world: RsvpWorld) -> None:
