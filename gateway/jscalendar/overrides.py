@@ -58,3 +58,36 @@ def is_ignored(pointer: str) -> bool:
     parts = split_pointer(pointer)
     in_person = len(parts) == 3 and parts[0] == "participants" and parts[2] == "calendarAddress"
     return parts[0] in SERIES_ONLY or in_person
+
+
+def without_orphans(before: JsonMap, after: JsonMap) -> Json:
+    """Drop from the overrides what they say of a member that the series has lost with this edit.
+
+    A guest who leaves the series takes their answer to one occurrence along; what the edit itself wrote is judged as
+    it stands.
+    """
+    old: JsonMap = before.get("recurrenceOverrides") or {}
+    overrides = after.get("recurrenceOverrides")
+    if not isinstance(overrides, dict):
+        return dict(after)
+    kept: Json = {}
+    for key, patch in overrides.items():
+        known = old.get(key)
+        if not isinstance(patch, dict) or not isinstance(known, dict):
+            kept[key] = patch
+            continue
+        lean = {p: v for p, v in patch.items() if p not in known or not _is_orphan(p, before, after)}
+        if lean or not patch:
+            kept[key] = lean
+    return {**after, "recurrenceOverrides": kept}
+
+
+def _is_orphan(pointer: str, before: JsonMap, after: JsonMap) -> bool:
+    parents = split_pointer(pointer)[:-1]
+    return bool(parents) and _holds(before, parents) and not _holds(after, parents)
+
+
+def _holds(event: object, path: tuple[str, ...]) -> bool:
+    for name in path:
+        event = event.get(name) if isinstance(event, dict) else None
+    return isinstance(event, dict)

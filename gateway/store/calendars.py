@@ -130,7 +130,9 @@ class Calendars:
     def _events_in(self, calendar_id: str) -> tuple[str, ...]:
         table, place = schema.objects.c, schema.object_calendars.c
         query = sa.select(table.id, table.alone).join_from(schema.objects, schema.object_calendars)
-        rows = self._connection.execute(query.where(place.calendar_id == calendar_id).order_by(table.id))
+        rows = self._connection.execute(
+            query.where(place.calendar_id == calendar_id, table.kind == "VEVENT").order_by(table.id)
+        )
         return tuple(event_id for object_id, alone in rows for event_id in event_ids(object_id, alone))
 
     def _first(self, condition: sa.ColumnElement[bool]) -> Any:

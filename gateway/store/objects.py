@@ -47,7 +47,7 @@ class StoredObject:
     @property
     def event_ids(self) -> tuple[str, ...]:
         """The ids of its CalendarEvents: its own, or one for each occurrence that is here without its series."""
-        return event_ids(self.id, self.alone)
+        return event_ids(self.id, self.alone) if self.kind == "VEVENT" else ()
 
 
 def event_ids(object_id: str, alone: Sequence[str]) -> tuple[str, ...]:
@@ -299,6 +299,8 @@ class Objects:
 
     def _event_ids(self, item: StoredObject) -> tuple[str, ...]:
         """The ids of an object's events as they stand before it is written."""
+        if item.kind != "VEVENT":
+            return ()
         known = self._by_uid.get((item.account_id, item.uid), ())
         alone = next((each.alone for each in known if each.id == item.id), None)
         if alone is None:

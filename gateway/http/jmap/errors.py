@@ -74,7 +74,6 @@ _SET_ERRORS = {
     "bad-rule": ("invalidProperties", ("recurrenceRule",)),
     "bad-value": ("invalidProperties", ()),
     "too-large": ("tooLarge", ()),
-    "too-many-recipients": ("invalidProperties", ("participants",)),
     "over-limit": ("rateLimit", ()),
     "rate-limited": ("rateLimit", ()),
     "not-found": ("notFound", ()),
@@ -82,8 +81,12 @@ _SET_ERRORS = {
 }
 
 
+#: Rules that refuse for another reason than most of their kind: to try again later does not help.
+_OF_RULES = {"limit.recipients": ("tooLarge", ("participants",)), "limit.guests": ("tooLarge", ("participants",))}
+
+
 def set_error(error: GatewayError) -> SetError:
     """Return what a refusal means for one object."""
-    kind, properties = _SET_ERRORS.get(error.code, ("forbidden", ()))
     rule = error.context.get("rule")
+    kind, properties = _OF_RULES.get(str(rule)) or _SET_ERRORS.get(error.code, ("forbidden", ()))
     return SetError(kind, error.public, properties, {"rule": rule} if rule else {})

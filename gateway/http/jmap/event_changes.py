@@ -31,6 +31,8 @@ from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9._@-]")
+_SAME = ("change.nothing", "The event says this already")
+_PERSONAL_ONLY = ("change.personal", "Only what you keep for yourself changed, which is nobody else's business")
 _SERVER_SET = ("id", "baseEventId", "isOrigin")
 
 
@@ -77,7 +79,7 @@ def create_event(unit: Unit, context: Context, view: View, item: Json, *, send: 
 
 def update_event(
     unit: Unit, context: Context, view: View, record: EventRecord, after: Json, *, send: bool
-) -> tuple[Json | None, ChangeResult | None]:
+) -> tuple[Json | None, ChangeResult]:
     """Make an event what `after` says (as the caller would see it); return what differs from it then.
 
     Raises:
@@ -97,7 +99,8 @@ def update_event(
     event = _stamped(unit, context, view, record, wanted.event, shared=bool(shared), before=before)
     if shared and {"participants", "organizerCalendarAddress"} & shared:
         event = with_organizer(event, unit.accounts.identities(view.account.id))
-    result = None
+    kept = same_json(dict(record.overlay), wanted.personal)
+    result = ChangeResult(record.item, 0, *(_SAME if kept else _PERSONAL_ONLY))
     if changed or moved or wanted.is_draft != record.item.is_draft or STAMPS & changed_members(before, event):
         if send and not wanted.is_draft and record.item.is_origin:
             refuse_unreachable(event)
@@ -106,8 +109,8 @@ def update_event(
             unit, context, view.account, view.caller, record.id, record.event,
             stored_events(_stored(result)).get(record.id, record.event), is_draft=wanted.is_draft,
         )  # fmt: skip
-    if not same_json(dict(record.overlay), wanted.personal):
-        _put_overlay(unit, context, view, record.item if result is None else _stored(result), wanted.personal)
+    if not kept:
+        _put_overlay(unit, context, view, _stored(result), wanted.personal)
     return _differences(_shown(unit, view, record.id), given) or None, result
 
 

@@ -68,10 +68,5 @@ def _reply(unit: Unit, context: Context, view: View, event_id: str, address: str
     if isinstance(after, InvalidProperty):
         raise MethodError("invalidArguments", after.reason)
     _, result = update_event(unit, context, view, record, after, send=True)
-    messages = result.messages if result is not None else 0
-    outcome = {
-        "messages": messages,
-        "rule": result.rule if result is not None else "change.nothing",
-        "nothing": None if messages else (result.nothing if result is not None else "The answer was this already"),
-    }
-    return {"scheduleStatus": "1.1" if messages else "2.0", "schedulingOutcome": outcome}
+    outcome = {"messages": result.messages, "rule": result.rule, "nothing": result.nothing}
+    return {"scheduleStatus": "1.1" if result.messages else "2.0", "schedulingOutcome": outcome}

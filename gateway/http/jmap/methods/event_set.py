@@ -22,7 +22,7 @@ from gateway.http.jmap.standard import SetResult, Setting, attempt, resolve_crea
 from gateway.http.jmap.utc_times import refuse_both, with_utc_times
 from gateway.http.jmap.view import View, open_view
 from gateway.jscalendar.dialect import upgrade_patch
-from gateway.jscalendar.overrides import SERIES_ONLY, diff_instance, is_excluded
+from gateway.jscalendar.overrides import SERIES_ONLY, diff_instance, is_excluded, without_orphans
 from gateway.jscalendar.patch import apply_patch, same_json
 from gateway.jscalendar.values import InvalidProperty, Json, JsonMap
 from gateway.store.changes import Kind
@@ -30,7 +30,6 @@ from gateway.store.unit import Unit
 
 #: What an occurrence cannot have of its own.
 _SERIES_MEMBERS = ("calendarIds", "isDraft", "mayInviteSelf", "mayInviteOthers", "hideAttendees")
-_PERSONAL_ONLY = "Only what you keep for yourself changed, which is nobody else's business"
 
 
 def methods(context: Context) -> dict[str, MethodEntry]:
@@ -73,15 +72,23 @@ class EventChange:
             raise invalid_properties(faults)
         refuse_both(upgraded)
         if key is None:
-            after = apply_patch(show_event(record, view, whole=True), upgraded)
-        else:
-            after = with_occurrence(record, view, key, upgraded)
-            wanted = apply_patch(show_occurrence(record, view, key) or {}, upgraded)
-        if isinstance(after, InvalidProperty):
-            raise SetFailure("invalidPatch", f"{after.path}: {after.reason}", after.path)
-        differences, result = update_event(unit, self.context, view, record, after, send=self.send)
+            return self._update_whole(unit, view, record, upgraded)
+        after = _sound(with_occurrence(record, view, key, upgraded))
+        wanted = apply_patch(show_occurrence(record, view, key) or {}, upgraded)
+        _, result = update_event(unit, self.context, view, record, after, send=self.send)
         self._note(event_id, result)
-        return differences if key is None else _told(unit, view, event_id, wanted)
+        return _told(unit, view, event_id, wanted)
+
+    def _update_whole(self, unit: Unit, view: View, record: EventRecord, patch: Json) -> Json | None:
+        before = show_event(record, view, whole=True)
+        patched = _sound(apply_patch(before, patch))
+        after = without_orphans(before, patched)
+        differences, result = update_event(unit, self.context, view, record, after, send=self.send)
+        self._note(record.id, result)
+        overrides = after.get("recurrenceOverrides")
+        if same_json(overrides, patched.get("recurrenceOverrides")):
+            return differences
+        return {**(differences or {}), "recurrenceOverrides": overrides or None}
 
     def destroy(self, unit: Unit, view: View, event_id: str) -> None:
         record, key = find_event(unit, view, event_id)
@@ -103,10 +110,7 @@ class EventChange:
         told.update({i: self.outcomes[i] for i in (*result.updated, *result.destroyed) if i in self.outcomes})
         return {"schedulingOutcome": told}
 
-    def _note(self, event_id: str, result: ChangeResult | None) -> None:
-        if result is None:
-            self.outcomes[event_id] = {"messages": 0, "rule": "change.personal", "nothing": _PERSONAL_ONLY}
-            return
+    def _note(self, event_id: str, result: ChangeResult) -> None:
         nothing = result.nothing if not result.messages else None
         self.outcomes[event_id] = {"messages": result.messages, "rule": result.rule, "nothing": nothing}
 
@@ -122,6 +126,17 @@ def find_event(unit: Unit, view: View, event_id: str) -> tuple[EventRecord, str 
     if record is None or (key is not None and show_occurrence(record, view, key) is None):
         raise SetFailure("notFound")
     return record, key
+
+
+def _sound(patched: Json | InvalidProperty) -> Json:
+    """Return a patched object.
+
+    Raises:
+        SetFailure: `invalidPatch`.
+    """
+    if isinstance(patched, InvalidProperty):
+        raise SetFailure("invalidPatch", f"{patched.path}: {patched.reason}", patched.path)
+    return patched
 
 
 def _told(unit: Unit, view: View, event_id: str, wanted: JsonMap | InvalidProperty) -> Json | None:

@@ -109,3 +109,14 @@ async def test_a_client_makes_them_too(ann: JmapClient) -> None:
         assert said["notCreated"]["e"]["properties"] == ["uid"]
     said = await ann.call("CalendarEvent/set", update={made[0]: {"recurrenceId": None}})
     assert said["notUpdated"][made[0]]["properties"] == ["recurrenceId"]
+
+
+async def test_a_task_is_no_event(world: World, ann: JmapClient) -> None:
+    lines = [
+        "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//x//EN", "METHOD:REQUEST", "BEGIN:VTODO", "UID:t",
+        "DTSTAMP:20260601T000000Z", "DTSTART:20260701T100000Z", "SUMMARY:Do", f"ORGANIZER:mailto:{LEE}",
+        "ATTENDEE:mailto:ann@example.org", "END:VTODO", "END:VCALENDAR", "",
+    ]  # fmt: skip
+    assert await receive(world, "\r\n".join(lines)) == "applied"
+    assert (await ann.call("CalendarEvent/changes", sinceState="0"))["created"] == []
+    assert (await ann.call("CalendarEventNotification/get", ids=None))["list"] == []

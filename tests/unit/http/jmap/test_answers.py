@@ -112,3 +112,39 @@ async def test_a_calendar_that_goes_tells_nobody_and_says_so(ann: JmapClient) ->
     assert said["destroyed"] == [calendar]
     assert said["schedulingOutcome"][event]["messages"] == 0
     assert said["schedulingOutcome"][event]["nothing"]
+
+
+async def test_a_guest_who_leaves_the_series_leaves_its_occurrences(ann: JmapClient) -> None:
+    event = await make(
+        ann, participants=PEOPLE, recurrenceRule={"frequency": "daily", "count": 3},
+        recurrenceOverrides={
+            "2026-06-08T12:00:00": {"participants/b/participationStatus": "declined"},
+            "2026-06-09T12:00:00": {"participants/b/participationStatus": "declined", "title": "N"},
+        },
+    )  # fmt: skip
+    said = await ann.call("CalendarEvent/set", update={event: {"participants/b": None}})
+    assert said["updated"][event]["recurrenceOverrides"] == {"2026-06-09T12:00:00": {"title": "N"}}
+    wrong = {"recurrenceOverrides/2026-06-08T12:00:00": {"participants/b/participationStatus": "declined"}}
+    said = await ann.call("CalendarEvent/set", update={event: wrong})
+    assert said["notUpdated"][event]["type"] == "invalidProperties"
+
+
+async def test_why_no_message_went_out(ann: JmapClient) -> None:
+    event = await make(ann, participants=PEOPLE)
+    for patch, rule in (
+        ({"title": "T"}, "change.nothing"),
+        ({"useDefaultAlerts": True}, "change.personal"),
+        ({"title": "N"}, "change.not-asked"),
+    ):
+        said = await ann.call("CalendarEvent/set", update={event: patch})
+        assert said["schedulingOutcome"][event]["rule"] == rule
+        assert said["schedulingOutcome"][event]["nothing"]
+
+
+async def test_too_many_guests_are_too_many_later_as_well(ann: JmapClient) -> None:
+    guests = {f"g{at}": {"calendarAddress": f"mailto:g{at}@partner.example", "roles": {"required": True}}
+              for at in range(101)}  # fmt: skip
+    said = await ann.call(
+        "CalendarEvent/set", sendSchedulingMessages=True, create={"e": {**EVENT, "participants": guests}}
+    )
+    assert (said["notCreated"]["e"]["type"], said["notCreated"]["e"]["rule"]) == ("tooLarge", "limit.recipients")
