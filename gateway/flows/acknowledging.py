@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.errors import Refused
 from gateway.flows.stored import etag_of
-from gateway.itip.alarms import Alarm, with_acknowledged
+from gateway.itip.alarms import Alarm, with_acknowledged, without_acknowledged_after
 from gateway.itip.firings import Firing
 from gateway.itip.tree import build_tree, parse_tree
 from gateway.itip.values import utc_moment
@@ -32,6 +32,20 @@ def acknowledge(unit: Unit, account: Account, item: StoredObject, mailed: Iterab
         _in_object(unit, item, {alarm.key: at for alarm, at in until.items()})
     elif until:
         _in_overlay(unit, account, item, {alarm.uid: at for alarm, at in until.items() if not alarm.recurrence_id}, now)
+
+
+def take_back(unit: Unit, account: Account, item: StoredObject, now: datetime) -> StoredObject:
+    """Return an object without its owner's acknowledgements of what has not come yet: the clock had run ahead."""
+    if account.id != item.account_id or "ACKNOWLEDGED" not in item.ical.upper():
+        return item
+    try:
+        text = build_tree(without_acknowledged_after(parse_tree(item.ical), now))
+    except Refused:
+        return item
+    if text != item.ical:
+        item = replace(item, ical=text, etag=etag_of(text))
+        unit.objects.update(item)
+    return item
 
 
 def _in_object(unit: Unit, item: StoredObject, until: Mapping[str, datetime]) -> None:

@@ -49,7 +49,7 @@ DELAY = Histogram(
 _MOST_FIRINGS = 500
 
 
-async def fire_due(context: Context, *, worker: str = "", limit: int = 100) -> int:
+async def fire_due(context: Context, *, limit: int = 100) -> int:
     """Settle every alarm that is due now; the number of firings settled."""
     outcomes = await settle_due(context, context.clock.now(), limit=limit)
     if outcomes:
@@ -190,8 +190,7 @@ def _mail(
             write_journal(
                 unit, account, outcome_of(account, each, refusal.address, refusal.outcome, refusal.verdict), now
             )
-            if refusal.outcome == "asked":
-                remember(unit, account, each, refusal.address, refusal.verdict, now, outcome="asked")
+            remember(unit, account, each, refusal.address, refusal.verdict, now, outcome=refusal.outcome)
         for recipient in chosen.reached:
             if remember(unit, account, each, recipient.address, each.verdict, now, outcome="sent"):
                 outcomes.append(outcome_of(account, each, recipient.address, "sent", each.verdict))

@@ -8,7 +8,7 @@ Apple's programs drop ACTION:EMAIL on the way, so people need a second way to as
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -136,10 +136,27 @@ def with_acknowledged(calendar: Component, until: Mapping[str, datetime]) -> Com
             return valarm
         return valarm.with_prop(Prop("ACKNOWLEDGED", build_utc(at)))
 
+    return _map_alarms(calendar, noted)
+
+
+def without_acknowledged_after(calendar: Component, at: datetime) -> Component:
+    """Return a calendar without acknowledgements that lie beyond an instant."""
+
+    def undone(valarm: Component, recurrence_id: str) -> Component:
+        late = any(instant > at for instant in _instants(valarm.all("ACKNOWLEDGED")))
+        return valarm.without("ACKNOWLEDGED") if late else valarm
+
+    return _map_alarms(calendar, undone)
+
+
+def _map_alarms(calendar: Component, change: Callable[[Component, str], Component]) -> Component:
+    """Return a calendar with each VALARM changed; `change` is told the RECURRENCE-ID of the component it is in."""
+
     def alarmed(event: Component) -> Component:
         name = event.value("RECURRENCE-ID") or ""
         return event.with_items(
-            noted(item, name) if isinstance(item, Component) and item.name == "VALARM" else item for item in event.items
+            change(item, name) if isinstance(item, Component) and item.name == "VALARM" else item
+            for item in event.items
         )
 
     return calendar.with_items(

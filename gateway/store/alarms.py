@@ -36,7 +36,7 @@ class FiredAlarm:
     object_id: str
     recipient: str
     fire_at: datetime
-    outcome: str  # sent | asked | skip | missed
+    outcome: str  # sent | asked | deny | skip | missed
     rule: str
     at: datetime
 
@@ -174,6 +174,12 @@ class Alarms:
         query = sa.select(table.c.recipient).where(table.c.account_id == account_id, table.c.at >= at)
         query = query.where(table.c.outcome.in_(["sent", "asked"])).distinct()
         return frozenset(self._connection.execute(query).scalars())
+
+    def settled_after(self, at: datetime) -> tuple[tuple[str, str], ...]:
+        """Return object and account of everything that was planned or settled after an instant."""
+        planned = sa.select(schema.alarms.c.object_id, schema.alarms.c.account_id).where(schema.alarms.c.after_at > at)
+        fired = sa.select(schema.fired.c.object_id, schema.fired.c.account_id).where(schema.fired.c.at > at)
+        return tuple((row.object_id, row.account_id) for row in self._connection.execute(planned.union(fired)))
 
     def forget_fired_before(self, at: datetime) -> int:
         return self._connection.execute(sa.delete(schema.fired).where(schema.fired.c.at < at)).rowcount

@@ -5,6 +5,7 @@ import random
 from dataclasses import dataclass
 from functools import partial
 
+from gateway.flows.alarm_clock import notice_clock
 from gateway.flows.build_mails import build_due
 from gateway.flows.cleaning import clean
 from gateway.flows.context import Context
@@ -43,8 +44,12 @@ def make_workers(context: Context, relay: Relay, name: str) -> Workers:
         built = await build_due(context, worker=name)
         return built + await deliver_due(context, relay, worker=name, chance=random.random)
 
+    async def alarms() -> int:
+        await notice_clock(context)
+        return await fire_due(context)
+
     return Workers(
         outbox=Worker("outbox", outbox, options.poll_interval.total_seconds()),
-        alarms=Worker("alarms", partial(fire_due, context, worker=name), options.alarm_interval.total_seconds()),
+        alarms=Worker("alarms", alarms, options.alarm_interval.total_seconds()),
         cleaner=Worker("cleaner", partial(clean, context), options.clean_interval.total_seconds()),
     )

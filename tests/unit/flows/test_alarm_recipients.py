@@ -126,3 +126,12 @@ async def test_the_forecast_plays_the_interval_through(world: AlarmWorld) -> Non
         ["11:30", "skip"],
         ["11:20", "sent"],
     ], "the worker does as was foretold"
+
+
+async def test_a_refused_address_is_in_the_history_with_its_rule(world: AlarmWorld) -> None:
+    await world.put(alarm(EVE))
+    await world.at("2026-06-01 09:45")
+    fired = await world.store.read(lambda unit: unit.alarms.fired("ann"))
+    assert {(each.recipient, each.outcome, each.rule) for each in fired} == {
+        (EVE, "deny", "recipient.denied"), ("ann@example.org", "sent", "alarm.due"),
+    }  # fmt: skip

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.flows.alarm_clock import notice_clock
 from gateway.store.engine import Store
 from gateway.store.unit import Unit
-from tests.support.alarms import AlarmWorld
+from tests.support.alarms import AlarmWorld, utc
 
 MEETING = "DTSTART:20260601T100000Z|DTEND:20260601T110000Z|SUMMARY:Meeting"
 ANN = "ann@example.org"
@@ -240,3 +241,27 @@ async def test_everything_is_in_the_journal_with_its_reason(world: AlarmWorld) -
     (entry,) = await world.store.read(lambda unit: unit.journal.of_uid("ann", "u"))
     assert (entry.stage, entry.outcome, entry.rule, entry.recipient) == ("alarm", "sent", "alarm.due", ANN)
     assert entry.reason
+
+
+async def test_a_clock_that_ran_ahead_and_was_put_back_loses_nothing(world: AlarmWorld) -> None:
+    await world.set("alarms.min_trigger_interval", "0s")
+    await world.put("DTSTART:20260601T100000Z|RRULE:FREQ=DAILY;COUNT=5!TRIGGER:-PT15M", uid="series")
+    await world.put("DTSTART:20260603T100000Z!TRIGGER:-PT1H|UID:1", uid="once")
+    await notice_clock(world.context)
+    assert len(await world.at("2026-06-01 09:45")) == 1
+    world.clock.set(utc("2026-06-03 09:30"))
+    await notice_clock(world.context)
+    assert {line.split()[2] for line in await world.at("2026-06-03 09:30")} == {"missed", "sent"}
+    world.clock.set(utc("2026-06-01 09:50"))
+    assert await notice_clock(world.context) == 2
+    assert await notice_clock(world.context) == 0
+    assert await world.until("2026-06-06 00:00") == [
+        f"2026-06-{day:02} 09:45 sent alarm.due ann@example.org" for day in (2, 3, 4, 5)
+    ], "what was sent ahead of its time is not sent again, and nothing else is lost"
+
+
+async def test_a_clock_that_goes_as_it_should_plans_nothing_anew(world: AlarmWorld) -> None:
+    await world.put("DTSTART:20260605T100000Z!TRIGGER:-PT15M")
+    for minute in ("08:00", "08:10", "08:09", "09:30"):
+        world.clock.set(utc(f"2026-06-01 {minute}"))
+        assert await notice_clock(world.context) == 0
