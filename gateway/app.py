@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 
 import uvicorn
@@ -20,6 +21,7 @@ import uvicorn
 from gateway.authn.resolver import DnsResolver, Resolver
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, Listener
+from gateway.config.listeners import is_within
 from gateway.doors import smtp_listener
 from gateway.errors import Misconfigured
 from gateway.flows.bounces import bounce_token
@@ -36,6 +38,7 @@ from gateway.milter.session import MilterServices
 from gateway.relay.hop import Relay
 from gateway.relay.opening import configured_relay
 from gateway.smtp.listener import SmtpListener
+from gateway.sockets import bind_unix
 from gateway.store.engine import open_store
 from gateway.store.migrate import migrate
 from gateway.workers.jobs import Workers, make_workers
@@ -177,7 +180,8 @@ async def _open_door(
         tasks.create_task(server.serve(sockets=[bound]), name="http")
         return _Door("http", partial(_name, bound), partial(_stop_http, server))
     if listener.kind == "milter":
-        milter = MilterListener(listener, _milter_services(listener, context, flow))
+        shared = context.config.workers.processes != 1
+        milter = MilterListener(listener, _milter_services(listener, context, flow), shared=shared)
         await milter.start()
         return _Door("milter", lambda: milter.address, milter.stop)
     smtp: SmtpListener = smtp_listener(listener, context, relay, flow)
@@ -188,6 +192,7 @@ async def _open_door(
 def _milter_services(
     listener: Listener, context: Context, flow: Callable[[Mail], Awaitable[Disposition]]
 ) -> MilterServices:
+    networks = tuple(ip_network(network) for network in listener.peers)
     return MilterServices(
         examine=flow,
         may_hold_calendar=may_hold_calendar,
@@ -196,6 +201,7 @@ def _milter_services(
         new_id=lambda: context.ids.row("m"),
         direction=Direction(listener.direction),
         max_message_size=listener.max_message_size,
+        admits=lambda address: is_within(address, networks),
     )
 
 
@@ -206,19 +212,19 @@ async def _stop_http(server: uvicorn.Server, grace: float) -> None:
 def _http_socket(listener: Listener) -> socket.socket:
     """Bind before anything else starts: links in mails need the port."""
     where = listener.address
-    family = socket.AF_UNIX if where.path else socket.AF_INET6 if ":" in where.host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
+    bound = None
     try:
         if where.path:
-            Path(where.path).unlink(missing_ok=True)
-            bound.bind(where.path)
-            os.chmod(where.path, int(listener.socket_mode, 8))
+            bound = bind_unix(where.path, int(listener.socket_mode, 8))
         else:
+            bound = socket.socket(family, socket.SOCK_STREAM)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # other processes of ours may share it
             bound.bind((where.host, where.port))
     except OSError as error:
-        bound.close()
+        if bound is not None:
+            bound.close()
         raise Misconfigured("listen", f"Cannot listen on {listener.listen}: {error.strerror}") from error
     bound.setblocking(False)
     return bound

@@ -21,6 +21,7 @@ LAYERS: dict[str, int] = {
     "gateway.log": 0,
     "gateway.maillog": 0,
     "gateway.metrics": 0,
+    "gateway.sockets": 0,
     "gateway.trace": 0,
     "policies": 0,
     "gateway.config": 1,

@@ -6,6 +6,7 @@ import os
 import signal
 import smtplib
 import socket
+import struct
 import subprocess
 import sys
 import urllib.request
@@ -37,9 +38,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(folder: Path, **values: int) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+def served(folder: Path, more: str = "", **values: int) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     file = folder / "gateway.toml"
-    file.write_text(CONFIG.format(folder=folder, **{"processes": 1, "filter": 0, "http": 0, **values}))
+    file.write_text(CONFIG.format(folder=folder, **{"processes": 1, "filter": 0, "http": 0, **values}) + more)
     words = [sys.executable, "-m", "gateway", "--config", str(file), "serve", "--json"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
@@ -77,6 +78,35 @@ def test_one_process(tmp_path: Path) -> None:
             assert answer.status == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+
+
+def test_every_kind_of_door_answers(tmp_path: Path) -> None:
+    """Whatever event loop the program runs on; the milter door by the first word of its protocol."""
+    more = "".join(
+        f'[[listener]]\nkind = "{kind}"\nlisten = "{where}"\n'
+        for kind, where in (("lmtp", f"unix:{tmp_path}/lmtp"), ("milter", f"unix:{tmp_path}/milter"),
+                            ("milter", "127.0.0.1:0"), ("submission", "127.0.0.1:0"))
+    )  # fmt: skip
+    offer = struct.pack("!IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF)
+    with served(tmp_path, more=more) as (_, doors):
+        assert greeting(doors["submission"]).startswith(b"220")
+        assert greeting(f"unix:{tmp_path}/lmtp").startswith(b"220")
+        for milter in (f"unix:{tmp_path}/milter", doors["milter"]):
+            assert greeting(milter, offer)[4:9] == b"O" + struct.pack("!I", 6)
+
+
+def greeting(address: str, said: bytes = b"") -> bytes:
+    """What a door says first, or to our first words."""
+    if address.startswith("unix:"):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(address.removeprefix("unix:"))
+    else:
+        host, _, port = address.rpartition(":")
+        connection = socket.create_connection((host, int(port)))
+    with connection:
+        connection.settimeout(20)
+        connection.sendall(said)
+        return connection.recv(1000)
 
 
 def test_two_processes_share_the_doors_and_one_that_dies_is_replaced(tmp_path: Path) -> None:

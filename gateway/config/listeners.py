@@ -66,6 +66,21 @@ def networks_fault(networks: Sequence[str]) -> str | None:
     return None
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def is_within(address: str | None, networks: Sequence[Network]) -> bool:
+    """Is this peer in one of the networks? A unix socket's peer always is: the file's mode decides there."""
+    if address is None:
+        return True
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None) or parsed
+    return any(mapped.version == network.version and mapped in network for network in networks)
+
+
 def url_fault(url: str) -> str | None:
     """Say what is wrong with a public address of ours, or None."""
     if not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", url):

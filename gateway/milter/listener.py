@@ -2,20 +2,19 @@
 """Bind the milter's socket, keep count of its sessions, and drain them at the end."""
 
 import asyncio
-import contextlib
-import os
-from pathlib import Path
 
 from gateway.config import Listener
 from gateway.errors import Misconfigured
 from gateway.milter.session import MilterServices, MilterSession
+from gateway.sockets import bind_unix, unbind_unix
 
 
 class MilterListener:
     """A bound milter door."""
 
-    def __init__(self, listener: Listener, services: MilterServices) -> None:
+    def __init__(self, listener: Listener, services: MilterServices, *, shared: bool = False) -> None:
         self._listener = listener
+        self._shared = shared or None  # several processes behind one port
         self._services = services
         self._sessions: set[MilterSession] = set()
         self._server: asyncio.Server | None = None
@@ -30,15 +29,16 @@ class MilterListener:
         loop, where = asyncio.get_running_loop(), self._listener.address
         try:
             if where.path:
-                self._unlink()  # left behind by a process that was killed
-                self._server = await loop.create_unix_server(self._session, where.path)
-                os.chmod(where.path, int(self._listener.socket_mode, 8))
+                bound = bind_unix(where.path, int(self._listener.socket_mode, 8))
+                self._server = await loop.create_unix_server(self._session, sock=bound)
             else:
-                self._server = await loop.create_server(self._session, where.host, where.port, reuse_port=True)
+                self._server = await loop.create_server(self._session, where.host, where.port, reuse_port=self._shared)
                 host, port = self._server.sockets[0].getsockname()[:2]
                 self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         except OSError as error:
-            raise Misconfigured("listen", f"Cannot listen on {self._listener.listen}: {error.strerror}") from error
+            raise Misconfigured(
+                "listen", f"Cannot listen on {self._listener.listen}: {error.strerror or error}"
+            ) from error
 
     async def stop(self, grace: float) -> None:
         """Take no new connection, finish the mails at hand (at most `grace` seconds), close."""
@@ -51,12 +51,8 @@ class MilterListener:
             await asyncio.wait(work, timeout=grace)
         for session in tuple(self._sessions):
             session.close()
-        self._unlink()
-
-    def _unlink(self) -> None:
         if self._listener.address.path:
-            with contextlib.suppress(FileNotFoundError):
-                Path(self._listener.address.path).unlink()
+            unbind_unix(self._listener.address.path)
 
     def _session(self) -> MilterSession:
         return MilterSession(self._services, self._register)

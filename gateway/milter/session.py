@@ -13,6 +13,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from gateway.errors import Deferred, GatewayError
 from gateway.imip.mail import Direction, Disposition, Door, Envelope, Mail, Origin, Rcpt
@@ -40,6 +41,7 @@ class MilterServices:
     is_ours: Callable[[str], bool]
     addresses_of_login: Callable[[str], Awaitable[frozenset[str]]]
     new_id: Callable[[], str]
+    admits: Callable[[str | None], bool] = lambda address: True  # by the peer's address, None over a unix socket
     direction: Direction = Direction.INBOUND
     max_message_size: int = 50 << 20
 
@@ -66,6 +68,7 @@ class MilterSession(asyncio.Protocol):
         self._reader = wire.PacketReader()
         self._transport: asyncio.Transport | None = None
         self._leading_space = False
+        self._granted = wire.WANTED_ACTIONS
         self._macros: dict[str, str] = {}
         self._mail: _Incoming | None = None
         self.work: asyncio.Task[None] | None = None  # the look at a complete mail, while it lasts
@@ -74,8 +77,13 @@ class MilterSession(asyncio.Protocol):
     # the connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its bases
+        peer = transport.get_extra_info("peername")
+        address = peer[0] if isinstance(peer, tuple) else None
+        if not self._services.admits(address):
+            _log.warning("milter connection refused", extra={"facts": {"peer": address}})
+            self.close()
+            return
         self._register(self, True)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -125,7 +133,8 @@ class MilterSession(asyncio.Protocol):
         version, actions, steps = wire.parse_negotiation(packet)
         wanted = wire.WANTED_STEPS & steps
         self._leading_space = bool(wanted & wire.Steps.HEADER_LEADING_SPACE)
-        self._send(wire.build_negotiation(version, wire.WANTED_ACTIONS & actions, wanted))
+        self._granted = wire.WANTED_ACTIONS & actions
+        self._send(wire.build_negotiation(version, self._granted, wanted))
         self._answers = {
             Command.MAIL: not wanted & wire.Steps.NO_REPLY_MAIL,
             Command.RCPT: not wanted & wire.Steps.NO_REPLY_RCPT,
@@ -278,10 +287,13 @@ class MilterSession(asyncio.Protocol):
             occurrence = seen[name.lower()] = seen.get(name.lower(), 0) + 1
             if any(first <= start and end <= last for first, last in disposition.drop):
                 doomed.append((name, occurrence))
-        packets += [wire.build_delete_header(name, occurrence) for name, occurrence in reversed(doomed)]
+        if self._granted & wire.Actions.CHANGE_HEADERS:
+            packets += [wire.build_delete_header(name, occurrence) for name, occurrence in reversed(doomed)]
         for name, value in reversed(parse_header_lines(disposition.headers)):
-            packets.append(wire.build_insert_header(0, name, value if self._leading_space else value.lstrip(" ")))
-        packets += [wire.build_delete_rcpt(address) for address in sorted(disposition.consumed)]
+            if self._granted & wire.Actions.ADD_HEADERS:
+                packets.append(wire.build_insert_header(0, name, value if self._leading_space else value.lstrip(" ")))
+        if self._granted & wire.Actions.DELETE_RCPT:
+            packets += [wire.build_delete_rcpt(address) for address in sorted(disposition.consumed)]
         return b"".join((*packets, wire.build_packet(Answer.ACCEPT)))
 
     def _finish(self, answer: bytes) -> None:

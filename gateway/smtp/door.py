@@ -7,7 +7,6 @@ a transaction answers with reply lines.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Protocol
 
 from gateway.authn.login import Authenticator, Login
@@ -15,8 +14,6 @@ from gateway.imip.mail import Rcpt
 from gateway.relay.hop import XForward
 from gateway.smtp.message import Message
 from gateway.smtp.paths import Path
-
-Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +99,3 @@ class Visitor(Protocol):
     def abort(self) -> None:
         """Cut the connection."""
         ...
-
-
-def is_within(address: str | None, networks: Sequence[Network]) -> bool:
-    """Is this peer in one of the networks? A unix socket's peer always is: the file's mode decides there."""
-    if address is None:
-        return True
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(parsed, "ipv4_mapped", None) or parsed
-    return any(mapped.version == network.version and mapped in network for network in networks)

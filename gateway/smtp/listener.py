@@ -4,20 +4,18 @@
 import asyncio
 import contextlib
 import logging
-import os
-import socket
 import ssl
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.config.listeners import Address
+from gateway.config.listeners import Address, Network, is_within
 from gateway.errors import Misconfigured
 from gateway.metrics import Gauge
 from gateway.replies import REPLIES
 from gateway.smtp import answers
-from gateway.smtp.door import Door, Limits, Network, Visitor, is_within
+from gateway.smtp.door import Door, Limits, Visitor
 from gateway.smtp.protocol import Session
+from gateway.sockets import bind_unix, unbind_unix
 
 _log = logging.getLogger(__name__)
 _sessions = Gauge("smtp_sessions", "Open SMTP and LMTP sessions.")
@@ -99,7 +97,7 @@ class SmtpListener:
         try:
             if address.path:
                 self._server = await loop.create_unix_server(
-                    self._session, sock=_unix_socket(address.path, self._binding.socket_mode), ssl=implicit
+                    self._session, sock=bind_unix(address.path, self._binding.socket_mode), ssl=implicit
                 )
             else:
                 self._server = await loop.create_server(
@@ -127,7 +125,7 @@ class SmtpListener:
         for visitor in list(self._visitors):
             visitor.abort()
         if self._binding.address.path:
-            _remove(self._binding.address.path)
+            unbind_unix(self._binding.address.path)
 
     # --- Roster -------------------------------------------------------------------------------------------------
 
@@ -156,29 +154,3 @@ class SmtpListener:
             return Session(self._door, self._limits, self._hostname, self)
         tls.look(asyncio.get_running_loop().time())
         return Session(self._door, self._limits, self._hostname, self, tls=tls.context, encrypted=implicit)
-
-
-def _unix_socket(path: str, mode: int) -> socket.socket:
-    """Bind a unix socket with its file mode; one that a dead process left behind is replaced, a live one is not."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            raise FileExistsError(17, "there is a file that is no socket")
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(path)
-            except ConnectionRefusedError:
-                os.unlink(path)
-            else:
-                raise OSError(98, "another process listens there")
-    bound = socket.socket(socket.AF_UNIX)
-    try:
-        bound.bind(path)
-        os.chmod(path, mode)
-    except OSError:
-        bound.close()
-        raise
-    return bound
-
-
-def _remove(path: str) -> None:
-    Path(path).unlink(missing_ok=True)

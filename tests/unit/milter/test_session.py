@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Listener
-from gateway.errors import Deferred
+from gateway.errors import Deferred, Misconfigured
 from gateway.imip.mail import Disposition, Mail
 from gateway.imip.scan import may_hold_calendar
 from gateway.milter.listener import MilterListener
@@ -257,3 +257,40 @@ async def test_unknown_commands_are_gone_past(postfix: Postfix) -> None:
 
 def test_header_lines_keep_their_folds() -> None:
     assert parse_header_lines(b"A: one\r\n\ttwo\r\nB: x\r\n") == [("A", " one\n\ttwo"), ("B", " x")]
+
+
+async def test_a_peer_from_elsewhere_is_not_heard(flow: Flow) -> None:
+    async def addresses(login: str) -> frozenset[str]:
+        return frozenset()
+
+    services = MilterServices(
+        flow.examine, may_hold_calendar, lambda _: False, addresses, lambda: "m1", admits=lambda address: False
+    )
+    listener = MilterListener(Listener(kind="milter", listen="127.0.0.1:0"), services)
+    await listener.start()
+    try:
+        host, _, port = listener.address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(struct.pack("!IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF))
+        assert await reader.read() == b""
+        writer.close()
+    finally:
+        await listener.stop(1)
+
+
+async def test_a_file_that_is_no_socket_is_not_taken_away(flow: Flow, tmp_path: Path) -> None:
+    async def addresses(login: str) -> frozenset[str]:
+        return frozenset()
+
+    (tmp_path / "notes").write_text("keep")
+    services = MilterServices(flow.examine, may_hold_calendar, lambda _: False, addresses, lambda: "m1")
+    with pytest.raises(Misconfigured):
+        await MilterListener(Listener(kind="milter", listen=f"unix:{tmp_path}/notes"), services).start()
+    assert (tmp_path / "notes").read_text() == "keep"
+
+
+async def test_an_mta_that_permits_no_change_gets_none(postfix: Postfix, flow: Flow) -> None:
+    postfix.send("O", struct.pack("!III", 6, 0, 0x1FFFFF))
+    assert (await postfix.receive())[0] == "O"
+    assert await postfix.mail(CALENDAR, b"x") == [("a", b"")]
+    assert len(flow.mails) == 1

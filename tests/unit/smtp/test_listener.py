@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.listeners import Address
+from gateway.config.listeners import Address, is_within
 from gateway.errors import Misconfigured
 from gateway.imip.mail import Door as Kind
-from gateway.smtp.door import is_within
 from gateway.smtp.listener import Binding, ServerTls
 from tests.support.certificates import make_certificate
 from tests.support.doors import House, Peer, opened
