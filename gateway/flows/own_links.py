@@ -33,8 +33,8 @@ from policies.external_recipients import PERMIT, MailKind, RecipientFacts, decid
 
 #: What these mails are called in the outbox. A newer message of ours replaces one of ours, never a person's own words.
 OWN = "OWN"
-#: A larger mail goes as it is: a copy for each guest would be more than the link is worth.
-MAX_SIZE = 1 << 20
+#: Larger mails, and all copies of one mail together: beyond that a copy for each guest is more than a link is worth.
+MAX_SIZE, MAX_TOGETHER = 1 << 20, 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,8 @@ def plan_links(
         return None
     guests = read_object(message).everyone
     outside = [to for to in mail.envelope.recipients if normal_address(to) in guests and _may_have(unit, context, to)]
-    places = find_places(mail.data) if outside else ()
+    few = len(outside) <= policy.scheduling.max_recipients and len(outside) * len(mail.data) <= MAX_TOGETHER
+    places = find_places(mail.data) if outside and few else ()
     return Linked(account, item, message, places, tuple(dict.fromkeys(outside))) if places else None
 
 

@@ -81,10 +81,11 @@ class SentMails:
     # limits
 
     def count_last_hour(self, account_id: str, now: datetime) -> int:
-        """Return how many messages the gateway queued for an account within the last hour."""
+        """Return how many messages of its own the gateway queued for an account within the last hour."""
         table = schema.messages
         since = now - timedelta(hours=1)
-        query = sa.select(sa.func.count()).where(table.c.account_id == account_id, table.c.created_at >= since)
+        ours = (table.c.account_id == account_id, table.c.created_at >= since, table.c.method != "OWN")
+        query = sa.select(sa.func.count()).where(*ours)
         return int(self._connection.execute(query.select_from(table)).scalar_one())
 
     def outside_today(self, account_id: str, day: str) -> frozenset[str]:

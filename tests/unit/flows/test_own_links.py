@@ -94,9 +94,10 @@ async def test_a_program_that_hands_in_the_same_mail_again_changes_nothing(world
         letter(event("bob@example.org"), "REQUEST", to="bob@example.org"),
         letter(event(OTHER), "REQUEST"),
         letter(BOTH, "CANCEL"),
+        letter(BOTH, "REQUEST", plain="long\r\n" * 200_000),
         b"To: x@partner.example\r\nFrom: ann@example.org\r\n\r\nPlain words.\r\n",
     ],
-    ids=["dkim", "s-mime", "pgp", "a calendar here", "no guest", "cancel", "no calendar"],
+    ids=["dkim", "s-mime", "pgp", "a calendar here", "no guest", "cancel", "too large", "no calendar"],
 )
 async def test_other_mail_is_passed_on_as_it_is(world: World, data: bytes) -> None:
     disposition = await submit(world, data, *(["bob@example.org"] if b"To: bob@" in data else [GUEST]))
@@ -134,3 +135,10 @@ async def test_the_guests_language_and_the_charset_of_the_mail(world: World) -> 
     first, second = world.sent(GUEST)
     assert "出席".encode() in first or "参加".encode() in first
     assert b"Will you attend?" in second
+
+
+async def test_more_guests_than_one_change_may_write_to_get_the_mail_as_it_is(world: World) -> None:
+    many = tuple(f"guest{number}@partner.example" for number in range(101))
+    assert not (await submit(world, letter(event(*many), "REQUEST"), *many)).consumed
+    some = many[:100]
+    assert (await submit(world, letter(event(*some, sequence=1), "REQUEST"), *some)).consumed == set(some)
