@@ -26,6 +26,7 @@ from gateway.imip.rows import render_rows
 from gateway.imip.words import Words, mark
 from gateway.itip.model import FieldChange
 from gateway.itip.values import parse_moment_text
+from gateway.store.held import Held
 from gateway.store.objects import AttendeeStatus
 from gateway.store.unit import Unit
 
@@ -223,7 +224,21 @@ def _held(gathering: Gathering, reader: Reader, hidden: tuple[tuple[str, str], .
     for held in gathering.held:
         buttons = (("release", words.label("Accept it")), ("reject", words.label("Ignore it")))
         forms = (_decision(words, buttons, hidden, held.id),)
-        yield Entry(held.from_address, (words.label(_ASKS.get(held.method, _ASKS[""])),), "", forms, "")
+        says, comment = _claims(held, words)
+        yield Entry(held.from_address, (words.label(_ASKS.get(held.method, _ASKS[""])), *says), comment, forms, "")
+
+
+def _claims(held: Held, words: Words) -> tuple[tuple[str, ...], str]:
+    """Return what an answer that waits says, for whom, and its comment: nobody decides on what they cannot see."""
+    facts = parse_facts(held.ical, ("",)) if held.method == "REPLY" else None
+    if facts is None:
+        return (), ""
+    answers = tuple(
+        f"{words.isolated(guest.shown)}: {words.label(ANSWERS[guest.partstat])}"
+        for guest in facts.guests[:3]
+        if guest.partstat in ANSWERS
+    )
+    return answers, facts.comment
 
 
 _ASKS = {

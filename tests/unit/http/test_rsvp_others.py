@@ -6,9 +6,13 @@ from datetime import timedelta
 import pytest
 
 from gateway.clock import SettableClock
+from gateway.flows.arrival import Arrival, hold
+from gateway.itip.tree import parse_tree
 from gateway.store.engine import Store
-from tests.support.calendars import partstats
-from tests.support.rsvp import DANA, LEE, MEETING, RsvpWorld, event
+from gateway.store.objects import AttendeeStatus
+from policies.verdict import Verdict
+from tests.support.calendars import calendar, component, partstats
+from tests.support.rsvp import DANA, LEE, MEETING, SAM, RsvpWorld, event
 
 
 @pytest.fixture
@@ -75,6 +79,39 @@ async def test_nobody_is_asked_again_for_what_is_over_or_cancelled(world: RsvpWo
     assert "Ask again" not in (await world.get(page)).text
     await world.post(page, do="remind", **form)
     assert len(await world.mails()) == before
+
+
+async def held_reply(world: RsvpWorld) -> None:
+    """Somebody answers for Sam by mail, and nothing proves who it was."""
+    account = world.accounts[DANA]
+    reply = calendar(
+        component("DTSTART;TZID=Europe/Berlin:20260615T100000", f"ORGANIZER:mailto:{DANA}", "COMMENT:Sorry",
+                  f"ATTENDEE;PARTSTAT=DECLINED:mailto:{SAM}", uid="u1")
+    ).replace("VERSION:2.0", "VERSION:2.0\r\nMETHOD:REPLY")  # fmt: skip
+    arrival = Arrival(account, parse_tree(reply), SAM, "mail", recipient=DANA, mail_id="m1")
+    verdict = Verdict("hold", "sender.unproven", "Nothing proves who wrote it")
+    await world.store.write(lambda unit: hold(unit, world.context, arrival, verdict))
+
+
+@pytest.mark.parametrize(("do", "partstat"), [("release", "DECLINED"), ("reject", "NEEDS-ACTION")])
+async def test_an_answer_that_waits_is_seen_and_decided(world: RsvpWorld, page: str, do: str, partstat: str) -> None:
+    await held_reply(world)
+    seen = await world.get(page)
+    assert "Waiting for your decision sam@other.example An answer that could not be verified" in seen.text
+    assert f"{SAM}: declined Sorry" in seen.text
+    assert (await world.post(page, **seen.hidden(0))).status == 422
+    done = await world.post(page, do=do, **seen.hidden(0))
+    assert (done.status, "Your decision has been recorded." in done.text) == (200, True)
+    assert "Waiting for your decision" not in done.text
+    assert partstats((await world.item()).ical)[SAM] == partstat
+    assert (await world.post(page, do=do, **seen.hidden(0))).status == 409
+
+
+async def test_an_address_that_cannot_be_reached_is_said(world: RsvpWorld, page: str) -> None:
+    item = await world.item()
+    status = AttendeeStatus(item.id, SAM, "", "NEEDS-ACTION", world.clock.now(), schedule_status="5.1")
+    await world.store.write(lambda unit: unit.objects.put_status(status))
+    assert "Sam no answer yet sam@other.example · The message could not be delivered." in (await world.get(page)).text
 
 
 async def proposed(world: RsvpWorld) -> None:
