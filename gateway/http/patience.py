@@ -36,7 +36,10 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._head += len(data) if self._in_head else 0
+        if self._in_head:
+            self._head += len(data)
+            if self._alarm is None:  # empty lines begin no request, and end uvicorn's own wait for the next one
+                self._expect()
         super().data_received(data)
         if self._in_head and self._head > MAX_HEAD and not self.transport.is_closing():
             self._close(431, "size")

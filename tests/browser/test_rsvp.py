@@ -74,6 +74,8 @@ async def test_a_scanner_that_opens_everything_and_runs_scripts_changes_nothing(
             continue
         seen.add(path)
         await page.request.head(scene.base + path)
+        await page.request.get(scene.base + path, headers={"Sec-Purpose": "prefetch;prerender"})
+        await page.request.fetch(scene.base + path, method="OPTIONS")
         if path.endswith(".ics"):
             await page.request.get(scene.base + path)
             continue

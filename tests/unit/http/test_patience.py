@@ -59,3 +59,12 @@ async def test_requests_one_after_the_other_each_have_their_time(world: World) -
             assert head.startswith(b"HTTP/1.1 200 ")
             length = next(line for line in head.lower().splitlines() if line.startswith(b"content-length:"))
             await reader.readexactly(int(length.partition(b":")[2]))
+
+
+async def test_empty_lines_hold_no_connection_open(world: World) -> None:
+    async with door(world, 1) as (reader, writer):
+        writer.write(HEAD + b"\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\r\n")
+        await reader.read()
+        assert reader.at_eof()
