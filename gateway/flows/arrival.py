@@ -13,7 +13,7 @@ from gateway.flows.context import Context
 from gateway.flows.enqueue import enqueue_messages
 from gateway.flows.notifying import notify_change
 from gateway.flows.recipients import judge_recipients
-from gateway.flows.stored import guests_of, stored_object
+from gateway.flows.stored import guests_of, known_object, stored_object
 from gateway.imip.mail import PartOutcome
 from gateway.itip.address import normal_address
 from gateway.itip.inbound import apply
@@ -49,7 +49,7 @@ class Arrival:
 def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome:
     """Apply a message that policy lets through; object, guests, notification, answers owed and journal together."""
     account = arrival.account
-    item = next(iter(unit.objects.by_uid(account.id, _uid(arrival.message))), None)
+    item = known_object(unit, account.id, _uid(arrival.message))
     stored = parse_tree(item.ical) if item else None
     policy = context.policy(unit)
     uninvited = UninvitedReply.ADD if arrival.vouched_by else UninvitedReply(policy.scheduling.uninvited_replies)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gateway.flows.context import Context
+from gateway.flows.stored import known_object
 from gateway.imip.headers import HeaderFacts
 from gateway.imip.mail import Mail
 from gateway.imip.parse import CalendarPart
@@ -55,7 +56,7 @@ def judge(
     """Gather what policy needs to know about one part for one recipient."""
     addresses = normal_addresses(unit.accounts.addresses(account.id))
     said = read_object(message)
-    item = next(iter(unit.objects.by_uid(account.id, said.uid)), None) if said.uid else None
+    item = known_object(unit, account.id, said.uid)
     stored = read_object(parse_tree(item.ical)) if item else None
     organizer = (stored or said).organizer or said.organizer
     method = part.method

@@ -9,6 +9,7 @@ from gateway.errors import Refused
 from gateway.flows.context import Context
 from gateway.itip.address import normal_address, same_address
 from gateway.itip.objects import SchedulingObject, read_object
+from gateway.itip.parse import series_uid
 from gateway.itip.spans import read_span
 from gateway.itip.timezones import used_tzids
 from gateway.itip.tree import Component, Prop, parse_tree
@@ -19,8 +20,15 @@ from gateway.jscalendar.searched import searched_text
 from gateway.jscalendar.values import Json
 from gateway.store.accounts import Account
 from gateway.store.objects import StoredObject
+from gateway.store.unit import Unit
 
 _LONGEST_UID, _LONGEST_ADDRESS = 1024, 320  # characters; RFC 5321 §4.5.3.1 has no longer address
+
+
+def known_object(unit: Unit, account_id: str, uid: str) -> StoredObject | None:
+    """Return what an account has of the object that a message names; Exchange dates the UID of an occurrence."""
+    spellings = dict.fromkeys((uid, series_uid(uid))) if uid else ()
+    return next((item for each in spellings for item in unit.objects.by_uid(account_id, each)), None)
 
 
 @dataclass(frozen=True, slots=True)

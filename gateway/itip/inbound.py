@@ -18,7 +18,8 @@ from gateway.itip.incoming_other import apply_add, apply_publish
 from gateway.itip.incoming_reply import apply_reply
 from gateway.itip.incoming_request import apply_request
 from gateway.itip.model import ApplySettings, Fault, History, Method, Outcome, Verdict
-from gateway.itip.parse import SchedulingMessage, parse_calendar, read_message, same_uid
+from gateway.itip.objects import KINDS
+from gateway.itip.parse import SchedulingMessage, parse_calendar, read_message, same_uid, under_uid
 from gateway.itip.timezones import Zones
 from gateway.itip.tree import DEFAULT_LIMITS, Component, TreeLimits, build_tree
 
@@ -80,8 +81,11 @@ def apply(
     read = read_message(message)
     if isinstance(read, Fault):
         return _faulty(read, stored, message)
+    fault = _not_about(read, stored)
+    if fault is not None:
+        return _faulty(fault, stored, message)
     arrival = Arrival(
-        message=read,
+        message=read if stored is None else under_uid(read, _uid_of(stored)),
         stored=stored,
         bearer=normal_address(sender_address),
         me=normal_addresses(addresses),
@@ -91,9 +95,6 @@ def apply(
         history=history or History(),
         zones=Zones(read.calendar),
     )
-    fault = _not_about(read, stored)
-    if fault is not None:
-        return _faulty(fault, stored, message)
     try:
         return METHODS[read.method](arrival)
     except Refused as error:  # a value that only the deciding code had to read
@@ -108,8 +109,8 @@ def _not_about(message: SchedulingMessage, stored: Component | None) -> Fault | 
         return Fault("message.freebusy", "Free and busy times are not answered by mail")  # interop V04
     if stored is None:
         return None
-    parts = [part for part in stored.components if part.name in ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY")]
-    if not parts or not same_uid((parts[0].text("UID") or "").strip(), message.uid):
+    parts = stored.children(*KINDS)
+    if not parts or not same_uid(_uid_of(stored), message.uid):
         return Fault("message.other-uid", "The message is about another event than the stored one")
     if parts[0].name != message.kind:
         return Fault(
@@ -118,15 +119,18 @@ def _not_about(message: SchedulingMessage, stored: Component | None) -> Fault | 
     return None
 
 
+def _uid_of(calendar: Component) -> str:
+    return next((uid for part in calendar.children(*KINDS) if (uid := (part.text("UID") or "").strip())), "")
+
+
 def _faulty(fault: Fault, stored: Component | None, message: Component | None = None) -> Outcome:
     quiet = fault.rule in _IGNORED
-    parts = list(message.components) if message is not None else []
     return Outcome(
         Verdict.IGNORED if quiet else Verdict.REFUSED,
         fault.rule,
         one_line(fault.reason),
         method=(message.value("METHOD") or "").strip().upper()[:40] if message is not None else "",
-        uid=next((uid for part in parts if (uid := (part.text("UID") or "").strip())), ""),
+        uid="" if message is None else _uid_of(message),
         stored=None if stored is None else build_tree(without_method(stored)),
     )
 

@@ -6,13 +6,13 @@ engine: it mends what `quirks` knows, and says which method, kind, UID and compo
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.errors import Refused
 from gateway.itip.model import Fault, Method
 from gateway.itip.objects import KINDS, MAX_ATTENDEES, MAX_OVERRIDES
 from gateway.itip.quirks import mend_calendar
-from gateway.itip.tree import DEFAULT_LIMITS, Component, Prop, TreeLimits, parse_tree
+from gateway.itip.tree import DEFAULT_LIMITS, Component, Prop, TreeLimits, escape_text, parse_tree
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _CONTROL_OCTETS = bytes((*range(9), 11, 12, *range(14, 32), 127))
@@ -99,7 +99,29 @@ def read_message(calendar: Component) -> SchedulingMessage | Fault:
     for component in components:
         if not same_uid((component.text("UID") or "").strip(), uid):
             return Fault("message.several-uids", f"The {method} speaks of several objects at once; one UID is allowed")
-    return SchedulingMessage(method, components[0].name, uid, calendar, components, repairs)
+    message = SchedulingMessage(method, components[0].name, uid, calendar, components, repairs)
+    return message if len(components) == 1 else under_uid(message, uid)
+
+
+def under_uid(message: SchedulingMessage, uid: str) -> SchedulingMessage:
+    """Return a message whose components all carry this spelling of their UID (see `same_uid`)."""
+    others = {id(each) for each in message.components if (each.text("UID") or "").strip() != uid}
+    if not others:
+        return message
+
+    def named(item: Prop | Component) -> Prop | Component:
+        is_other = isinstance(item, Component) and id(item) in others
+        return item.with_prop(Prop("UID", escape_text(uid))) if isinstance(item, Component) and is_other else item
+
+    calendar = message.calendar.with_items(map(named, message.calendar.items))
+    return replace(message, uid=uid, calendar=calendar, components=calendar.children(message.kind))
+
+
+def series_uid(uid: str) -> str:
+    """Return the UID of the series where Exchange put an instance's date into it, else the UID itself."""
+    if not uid.upper().startswith(_GLOBAL_OBJECT_ID) or len(uid) < 40:
+        return uid
+    return uid[:32] + "00000000" + uid[40:]
 
 
 def same_uid(first: str, second: str) -> bool:
@@ -108,8 +130,7 @@ def same_uid(first: str, second: str) -> bool:
         return True
     if len(first) != len(second) or not first.upper().startswith(_GLOBAL_OBJECT_ID):
         return False
-    one, other = first.upper(), second.upper()
-    return one[:32] + one[40:] == other[:32] + other[40:]
+    return series_uid(first).upper() == series_uid(second).upper()
 
 
 def _method(calendar: Component) -> Method | Fault:

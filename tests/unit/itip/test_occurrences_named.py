@@ -124,3 +124,14 @@ def test_a_move_that_comes_twice_is_known_the_second_time(own: str) -> None:
     assert "PARTSTAT=NEEDS-ACTION;RSVP=TRUE" in (first.stored or "")
     second = received(moved, first.stored or "")
     assert (second.rule, second.stored) == ("request.duplicate", first.stored)
+
+
+def test_an_occurrence_whose_uid_exchange_has_dated_goes_into_its_series() -> None:
+    """Interop Q44: bytes 16 to 19 of a Global Object ID are the day of the occurrence."""
+    plain, dated = (f"040000008200E00074C5B7101A82E008{day}11223344AABB" for day in ("00000000", "07EA0C08"))
+    stored = series("RRULE:FREQ=WEEKLY;COUNT=4").replace("UID:u1", f"UID:{plain}")
+    change = from_organizer("REQUEST", "RECURRENCE-ID:20261208T090000Z", *WHEN, "SUMMARY:New")
+    outcome = received(change.replace("UID:u1", f"UID:{dated}"), stored)
+    assert (outcome.rule, outcome.uid) == ("request.updated", plain)
+    assert (outcome.stored or "").count(f"UID:{plain}") == 2
+    assert dated not in (outcome.stored or "")
