@@ -94,12 +94,18 @@ CASES: dict[str, tuple[str, str | None, bool]] = {
     ),
 }
 
+_EXDATES = [f"EXDATE:{date(2026, 12, 2) + timedelta(days=day):%Y%m%d}T090000Z" for day in range(2_000)]
+_MANY_ZONES = [line.replace("Europe/Rome", f"Zone {zone}") for zone in range(500) for line in _ZONE]
+_IN_MANY_ZONES = ["RRULE:FREQ=DAILY", *(f"EXDATE;TZID=Zone {zone}:20261202T100000" for zone in range(500))]
 #: what a stranger may send; new to the account
 HOSTILE: dict[str, str] = {
     "description of 1 MB": _request(_event(f"COMMENT:{'a' * 1_000_000}")),
     "10,000 attendees": _request(_event(guests=10_000)),
     "a rule for every second": _request(_event("RRULE:FREQ=SECONDLY")),
     "a rule that never matches": _request(_event("RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30")),
+    "400 changed occurrences": _request(_series(399)),
+    "2,000 excluded dates": _request(_event("RRULE:FREQ=DAILY", *_EXDATES)),
+    "500 time zones": _calendar(*_MANY_ZONES, *_event(*_IN_MANY_ZONES), method="REQUEST"),
     "30,000 components": "BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\n" * 30_000,
     "100,000 parameters": _calendar(*_event("X-A" + ";P=v" * 100_000 + ":x"), method="REQUEST"),
 }

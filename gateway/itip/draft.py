@@ -25,6 +25,7 @@ class Draft:
         self._series = self._object.series
         self._their_zones: dict[str, Component] = {}
         self._implied: dict[InstanceKey, Component | None] = {}
+        self._readmitted: set[InstanceKey] = set()
 
     @property
     def object(self) -> SchedulingObject:
@@ -65,6 +66,8 @@ class Draft:
         return self._implied[key]
 
     def _find_implied(self, key: InstanceKey) -> Component | None:
+        if key in self._readmitted:
+            return self.excluded(key)
         if self.master is None or not self._series.exists(key):
             return None
         try:
@@ -113,16 +116,21 @@ class Draft:
         self._parts.pop(key, None)
 
     def readmit(self, key: InstanceKey) -> None:
-        """Take an instance out of EXDATE: it takes place again."""
+        """Take an instance out of EXDATE when the calendar is written: it takes place again."""
+        if self.master is not None and key in self._series.excluded:
+            self._readmitted.add(key)
+            self._implied.pop(key, None)
+
+    def _without_readmitted(self) -> None:
         master = self.master
-        if master is None or key not in self._series.excluded:
+        if master is None or not self._readmitted:
             return
-        left = [each for each in sorted(self._series.excluded) if each != key]
-        kept = master.without("EXDATE")
+        left = sorted(self._series.excluded - self._readmitted)
         try:
-            self.put(MASTER, kept.adding(*(self._series.line_for("EXDATE", each) for each in left)))
+            lines = [self._series.line_for("EXDATE", each) for each in left]
         except Refused:
             return
+        self._parts[MASTER] = master.without("EXDATE").adding(*lines)
 
     def take_zones(self, calendar: Component) -> None:
         """Let the VTIMEZONEs of a message stand beside ours; for one TZID in both theirs is the newer."""
@@ -148,6 +156,7 @@ class Draft:
 
     def build(self) -> Component:
         """Return the calendar as it is to be kept: without METHOD, with the zones it uses."""
+        self._without_readmitted()
         keys = {id(part): key for key, part in self._object.instances()}
         left, superseded = dict(self._parts), set(map(id, self._object.superseded))
         items: list[Prop | Component] = []

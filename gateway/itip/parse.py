@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from gateway.errors import Refused
 from gateway.itip.model import Fault, Method
-from gateway.itip.objects import KINDS, MAX_ATTENDEES, MAX_OVERRIDES
+from gateway.itip.objects import KINDS
 from gateway.itip.quirks import mend_calendar
 from gateway.itip.tree import DEFAULT_LIMITS, Component, Prop, TreeLimits, escape_text, parse_tree
 
@@ -18,6 +18,10 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _CONTROL_OCTETS = bytes((*range(9), 11, 12, *range(14, 32), 127))
 _OCTET_FOLD = re.compile(rb"\r?\n[ \t]")
 _ABSURD_SEQUENCE = 2**53
+#: What one message may hold, so that a hostile one is answered at once. Nobody means more: a series brings its
+#: exceptions along, other messages are about some of its occurrences, an ADD is about one or two.
+MAX_WITH_SERIES, MAX_OCCURRENCES, MAX_ADDED = 400, 100, 50
+MAX_ATTENDEES = 12_000
 _GLOBAL_OBJECT_ID = "040000008200E00074C5B7101A82E008"
 
 
@@ -83,7 +87,7 @@ def read_message(calendar: Component) -> SchedulingMessage | Fault:
     method = _method(calendar)
     if isinstance(method, Fault):
         return method
-    fault = _too_much(calendar)
+    fault = _too_much(calendar, method)
     if fault is not None:
         return fault
     calendar, repairs = mend_calendar(calendar)
@@ -145,18 +149,18 @@ def _method(calendar: Component) -> Method | Fault:
         return Fault("message.unknown-method", f"METHOD {methods[0][:40]!r} is none of iTIP's")
 
 
-def _too_much(calendar: Component) -> Fault | None:
-    attendees = components = 0
-    for component in calendar.components:
-        if component.name not in KINDS:
-            continue
-        components += 1
+def _too_much(calendar: Component, method: Method) -> Fault | None:
+    attendees, components = 0, calendar.children(*KINDS)
+    for component in components:
         attendees += sum(1 for item in component.items if item.name == "ATTENDEE")
         digits = (component.value("SEQUENCE") or "").strip()
         if digits.isascii() and digits.isdigit() and (len(digits) > 16 or int(digits) > _ABSURD_SEQUENCE):
             return Fault("message.absurd-sequence", "SEQUENCE is beyond anything a calendar counts")  # interop Q34
-    if components > MAX_OVERRIDES:
-        return Fault("message.too-many-instances", f"More than {MAX_OVERRIDES} components in one message")
+    asks = method in (Method.REQUEST, Method.PUBLISH)
+    has_series = asks and any(component.first("RECURRENCE-ID") is None for component in components)
+    most = MAX_WITH_SERIES if has_series else MAX_ADDED if method is Method.ADD else MAX_OCCURRENCES
+    if len(components) > most:
+        return Fault("message.too-many-instances", f"More than {most} components in one {method}")
     if attendees > MAX_ATTENDEES:
         return Fault("message.too-many-attendees", f"More than {MAX_ATTENDEES} attendees in one message")
     return None

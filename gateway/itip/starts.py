@@ -35,7 +35,7 @@ InstanceKey = str
 #: The key of the master component: the whole series.
 MASTER: InstanceKey = ""
 
-MAX_DATES = 5_000
+MAX_DATES = 2_000
 _RECURRENCE = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE"})
 _DAY = timedelta(days=1)
 _EASTERNMOST_MIDNIGHT = 10  # o'clock in UTC, the day before

@@ -20,6 +20,7 @@ from gateway.itip.zone_names import fixed_zone, iana_name, matching_zone
 
 _YEAR = re.compile(r"(\d{4})\d{4}")
 _DEFAULT_YEAR = 2026
+_MAX_OWN_ZONES = 12  # that no name explains and whose rules are read; a calendar has one or two
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,12 @@ class Zone:
 class Zones:
     """The time zones of one calendar. `floating` is the zone in which DATE and floating times are compared."""
 
-    __slots__ = ("_calendar", "_components", "_known", "_sane", "floating")
+    __slots__ = ("_calendar", "_components", "_known", "_left_to_match", "_sane", "floating")
 
     def __init__(self, calendar: Component | None = None, *, floating: tzinfo = UTC) -> None:
         self.floating = floating
         self._known: dict[str, Zone] = {}
+        self._left_to_match = _MAX_OWN_ZONES
         self._sane: dict[str, bool] = {}
         self._components: dict[str, Component] = {}
         self._calendar = calendar
@@ -99,9 +101,10 @@ class Zones:
         iana = iana_name(tzid)
         if iana is not None:
             return Zone(tzid, UTC if iana == "Etc/UTC" else ZoneInfo(iana), iana)
-        component = self._components.get(tzid)
+        component = self._components.get(tzid) if self._left_to_match > 0 else None
         complaint = f"The time zone {tzid[:60]!r} is not known; it was read as UTC"
         if component is not None:
+            self._left_to_match -= 1
             try:
                 rules = parse_vtimezone(component)
             except Refused as error:

@@ -21,7 +21,7 @@ _DURATION = re.compile(
 )
 _OFFSET = re.compile(r"([+-]?)(\d\d):?(\d\d)(?::?(\d\d))?")
 _SEQUENCE = re.compile(r"\s*\+?(\d{1,16})\s*")
-MAX_LIST = 5_000
+MAX_LIST = 2_000
 _MAX_SEQUENCE = 2**53 - 1
 _MAX_DURATION = timedelta(days=366 * 1000)
 

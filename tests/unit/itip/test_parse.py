@@ -70,8 +70,10 @@ def test_method_of_the_mail_counts_only_where_there_is_none_inside() -> None:
         (calendar(event=EVENT + EVENT.replace("u1", "u2")), "message.several-uids"),
         (calendar(event=EVENT + EVENT.replace("VEVENT", "VTODO")), "message.several-kinds"),
         (calendar("SEQUENCE:9999999999999999999"), "message.absurd-sequence"),
-        (calendar(event=EVENT * 2001), "message.too-many-instances"),
-        (calendar(*["ATTENDEE:mailto:a@b.example"] * 20_001), "message.too-many-attendees"),
+        (calendar(event=EVENT * 401), "message.too-many-instances"),
+        (calendar(event=EVENT * 101, method="METHOD:REPLY\r\n"), "message.too-many-instances"),
+        (calendar(event=EVENT * 51, method="METHOD:ADD\r\n"), "message.too-many-instances"),
+        (calendar(*["ATTENDEE:mailto:a@b.example"] * 12_001), "message.too-many-attendees"),
         ("BEGIN:VCALENDAR\r\n" + "BEGIN:X\r\n" * 100_000, "calendar.unreadable"),
     ],
 )
