@@ -9,7 +9,7 @@ without end, a change of zone rules and a birthday in eleven months all cost one
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from gateway.errors import Refused
@@ -28,6 +28,9 @@ from gateway.store.calendars import Calendar
 from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
 from policies.alarms import AlarmSettings
+
+#: How far ahead is looked for the next firing where a person asks for it.
+LOOK_AHEAD = timedelta(days=3660)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,18 @@ def read_reader(unit: Unit, item: StoredObject, account: Account) -> Reader | No
         zone=Zones().zone(named or "UTC").tzinfo,
         is_subscribed=any(_is_subscribed(calendar, own) for calendar, own in calendars) or not calendars,
     )
+
+
+def next_time(unit: Unit, item: StoredObject, row: PlannedAlarm) -> datetime | None:
+    """Return when a row's alarm fires next, however far ahead; None where it will not."""
+    if row.trigger_at is not None:
+        return row.fire_at
+    account = unit.accounts.get(row.account_id)
+    reader = read_reader(unit, item, account) if account is not None else None
+    if reader is None:
+        return None
+    ahead = reader.plan(quiet=True).firings(row.after_at, row.after_at + LOOK_AHEAD, frozenset((row.alarm_key,)))
+    return next((firing.at for firing in ahead), None)
 
 
 def row_id(object_id: str, account_id: str, key: str) -> str:

@@ -8,10 +8,10 @@ for the next one, or would come too late.
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 
-from gateway.flows.alarm_plans import Reader, read_reader
+from gateway.flows.alarm_plans import LOOK_AHEAD, Reader, read_reader
 from gateway.flows.alarm_recipients import judge_recipient
 from gateway.flows.context import Context
 from gateway.flows.due_alarms import alarm_facts
@@ -23,9 +23,6 @@ from gateway.store.unit import Unit
 from policies.alarms import FIRE, FIRE_LATE, GATHER, decide_alarm, window_ends_at
 from policies.external_recipients import PERMIT
 from policies.verdict import Verdict
-
-#: How far ahead a person asks.
-LOOK_AHEAD = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +81,15 @@ def forecast(unit: Unit, context: Context, account: Account, at: datetime, *, li
         silent += _over(item, reader, at)
     firings = heapq.merge(*(_firings(item, reader, at) for item, reader in seen), key=lambda each: each[2].at)
     upcoming: list[Upcoming] = []
-    pace, held_until = unit.alarms.pace(account.id), None
+    pace = before = unit.alarms.pace(account.id)
+    held_until = None
     for item, reader, firing in islice(firings, limit):
         if held_until is not None and firing.at >= held_until:
-            pace, held_until = _mailed(pace, held_until), None
-        verdict = decide_alarm(alarm_facts(account, item, reader, firing, now=firing.at, pace=pace), settings)
+            before, pace, held_until = pace, _mailed(pace, held_until), None
+        known = before if pace.last_mail_at == firing.at else pace  # what is due at one moment shares one mail
+        verdict = decide_alarm(alarm_facts(account, item, reader, firing, now=firing.at, pace=known), settings)
         if verdict.action in (FIRE, FIRE_LATE):
-            pace, held_until = _mailed(pace, firing.at), None
+            before, pace, held_until = known, _mailed(known, firing.at), None
         elif verdict.action == GATHER:
             held_until = held_until or window_ends_at(pace.last_mail_at, firing.at, settings)
         upcoming.append(_upcoming(unit, context, account, item, firing, verdict))

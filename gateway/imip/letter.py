@@ -122,9 +122,9 @@ class Letter:
     quote: Quote | None = None
     changes: Section | None = None
     rows: tuple[Row, ...] = ()
-    also: Section | None = None  # further events that the same mail tells of, one row each
     question: Question | None = None
     guests: Section | None = None
     actions: tuple[Line, ...] = ()
+    also: Section | None = None  # further events that the same mail tells of, one row each
     footer: tuple[str, ...] = ()
     unsubscribe: Line | None = None

@@ -135,3 +135,21 @@ async def test_a_refused_address_is_in_the_history_with_its_rule(world: AlarmWor
     assert {(each.recipient, each.outcome, each.rule) for each in fired} == {
         (EVE, "deny", "recipient.denied"), ("ann@example.org", "sent", "alarm.due"),
     }  # fmt: skip
+
+
+async def test_the_forecast_gathers_what_is_due_at_one_moment_and_looks_years_ahead(
+    world: AlarmWorld,
+) -> None:
+    await world.put(alarm(ANN), uid="one")
+    await world.put(alarm(ANN), uid="two")
+    await world.put("DTSTART:20330601T100000Z!TRIGGER:-PT15M", uid="far")
+
+    def look(unit: Unit) -> list[tuple[str, str]]:
+        ann = unit.accounts.get("ann")
+        assert ann is not None
+        found = forecast(unit, world.context, ann, utc("2026-06-01 08:00"))
+        return [(f"{each.fire_at:%Y-%m-%d}", each.rule) for each in found.upcoming]
+
+    assert await world.store.read(look) == [("2026-06-01", "alarm.due")] * 2 + [("2033-06-01", "alarm.due")]
+    assert len(await world.at("2026-06-01 09:45")) == 2
+    assert len(await world.mails()) == 1

@@ -15,6 +15,7 @@ from typing import Any
 from gateway.errors import Refused
 from gateway.flows import queue
 from gateway.flows.alarm_mails import ALARM_TASK
+from gateway.flows.alarm_plans import next_time
 from gateway.flows.context import Context
 from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
@@ -66,14 +67,14 @@ def methods(context: Context) -> dict[str, MethodEntry]:
 def _tasks(unit: Unit, account_id: str | None) -> list[Json]:
     owed = [_task_json(task) for task in unit.tasks.all(account_id=account_id, limit=_LIMIT)]
     planned = unit.alarms.all(_LIMIT) if account_id is None else unit.alarms.of_account(account_id, _LIMIT)
-    timed = [alarm for alarm in planned if alarm.trigger_at is not None]
-    items = unit.objects.get_many(alarm.object_id for alarm in timed)
-    return owed + [_alarm_json(alarm, items[alarm.object_id]) for alarm in timed if alarm.object_id in items]
+    items = unit.objects.get_many(alarm.object_id for alarm in planned)
+    timed = ((alarm, item, next_time(unit, item, alarm)) for alarm in planned if (item := items.get(alarm.object_id)))
+    return owed + [_alarm_json(alarm, item, at) for alarm, item, at in timed if at is not None]
 
 
-def _alarm_json(alarm: PlannedAlarm, item: StoredObject) -> Json:
+def _alarm_json(alarm: PlannedAlarm, item: StoredObject, at: datetime) -> Json:
     """An alarm that is planned shows as the task it becomes when its time has come; its event says when that is."""
-    due = utc_text(alarm.fire_at)
+    due = utc_text(at)
     return {
         "id": alarm.id,
         "@type": ALARM_TASK,

@@ -175,3 +175,11 @@ async def test_a_planned_alarm_shows_as_the_task_it_will_become(root: JmapClient
     assert said["notDestroyed"][task_id]["type"] == "forbidden"
     await ann.call("CalendarEvent/set", destroy=[event["id"]])
     assert (await root.call("x:Task/query", filter={"@type": "CalendarAlarmEmail"}))["ids"] == []
+
+
+async def test_an_alarm_far_beyond_the_horizon_shows_when_it_fires(root: JmapClient, ann: JmapClient) -> None:
+    alert = {"@type": "Alert", "action": "email", "trigger": {"@type": "OffsetTrigger", "offset": "-PT15M"}}
+    await create(ann, {**EVENT, "start": "2031-03-10T10:00:00", "timeZone": "Europe/Berlin", "alerts": {"a": alert}})
+    (task_id,) = (await root.call("x:Task/query", filter={"@type": "CalendarAlarmEmail"}))["ids"]
+    (task,) = (await root.call("x:Task/get", ids=[task_id]))["list"]
+    assert task["due"] == "2031-03-10T08:45:00Z"
