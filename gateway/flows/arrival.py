@@ -13,12 +13,14 @@ from gateway.flows.context import Context
 from gateway.flows.enqueue import enqueue_messages
 from gateway.flows.notifying import notify_change
 from gateway.flows.recipients import judge_recipients
-from gateway.flows.stored import guests_of, known_object, stored_object
+from gateway.flows.stored import answered_lines, guests_of, known_object, stored_object
 from gateway.imip.mail import PartOutcome
 from gateway.itip.address import normal_address
+from gateway.itip.identity import without_tag
 from gateway.itip.inbound import apply
 from gateway.itip.model import ApplySettings, History, Outcome, Seen, UninvitedReply, Verdict
-from gateway.itip.tree import Component, build_tree, parse_tree
+from gateway.itip.objects import read_party
+from gateway.itip.tree import Component, build_tree
 from gateway.store.accounts import Account
 from gateway.store.held import Held
 from gateway.store.journal import Entry
@@ -50,7 +52,7 @@ def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome
     """Apply a message that policy lets through; object, guests, notification, answers owed and journal together."""
     account = arrival.account
     item = known_object(unit, account.id, _uid(arrival.message))
-    stored = parse_tree(item.ical) if item else None
+    stored = context.trees.read(item.ical) if item else None
     policy = context.policy(unit)
     uninvited = UninvitedReply.ADD if arrival.vouched_by else UninvitedReply(policy.scheduling.uninvited_replies)
     outcome = apply(
@@ -60,8 +62,10 @@ def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome
         addresses=unit.accounts.addresses(account.id),
         now=context.clock.now(),
         settings=ApplySettings(uninvited=uninvited),
-        history=_history(unit, item),
+        history=_history(unit, item, arrival),
     )
+    if outcome.stored is not None and outcome.tree is not None:
+        context.trees.keep(outcome.stored, outcome.tree)
     if arrival.silent is not None and outcome.rule == "refresh.answered":  # to answer is all that it asks for
         silent = arrival.silent
         outcome = replace(outcome, outcome=Verdict.IGNORED, rule=silent.rule, reason=silent.reason, messages=())
@@ -85,15 +89,17 @@ def _overtaken(unit: Unit, context: Context, account: Account, outcome: Outcome)
     now = context.clock.now()
     for early in unit.held.early(account.id, outcome.uid):
         later = apply(
-            parse_tree(early.ical),
-            None if outcome.stored is None else parse_tree(outcome.stored),
+            context.trees.read(early.ical),
+            None if outcome.stored is None else context.trees.read(outcome.stored),
             sender_address=early.from_address,
             addresses=unit.accounts.addresses(account.id),
             now=now,
         )
         if later.outcome is Verdict.APPLIED:
             reason = f"{outcome.reason}. Before that came: {later.reason}"
-            outcome = replace(outcome, stored=later.stored, reason=reason, changes=(*outcome.changes, *later.changes))
+            outcome = replace(
+                outcome, stored=later.stored, tree=later.tree, reason=reason, changes=(*outcome.changes, *later.changes)
+            )
     unit.held.settle_early(account.id, outcome.uid, now)
     return outcome
 
@@ -119,7 +125,7 @@ def _keep(unit: Unit, context: Context, arrival: Arrival, item: StoredObject | N
         kept = _write(unit, context, arrival, item, outcome.stored)
     if kept is None:
         return
-    _note_answers(unit, context, arrival, kept, outcome)
+    _note_answers(unit, context, arrival, item, kept, outcome)
     notify_change(unit, context, account, arrival.from_address, item, outcome, kept)
     unit.accounts.know(account.id, normal_address(arrival.from_address), since=context.clock.now(), reason="scheduling")
     plan_alarms(unit, context, kept, account)
@@ -140,32 +146,49 @@ def _write(unit: Unit, context: Context, arrival: Arrival, item: StoredObject | 
     return kept
 
 
-def _note_answers(unit: Unit, context: Context, arrival: Arrival, item: StoredObject, outcome: Outcome) -> None:
+def _note_answers(
+    unit: Unit, context: Context, arrival: Arrival, old: StoredObject | None, item: StoredObject, outcome: Outcome
+) -> None:
     """Keep each guest's row: newest SEQUENCE and DTSTAMP per instance (RFC 5546 §2.1.5), comment, and the way."""
     now = context.clock.now()
-    known = {(status.address, status.recurrence_id): status for status in unit.objects.statuses(item.id)}
-    for guest in guests_of(parse_tree(item.ical)):
-        status = known.get((guest.address, guest.recurrence_id))
-        fresh = status or AttendeeStatus(item.id, guest.address, guest.recurrence_id, guest.partstat, now)
-        if status is None or status.partstat != guest.partstat:
-            unit.objects.put_status(replace(fresh, partstat=guest.partstat, updated_at=now))
+    rows = _moved_rows(unit, context, old, item)
     for answer in outcome.answers:
         address = normal_address(answer.address)
-        status = unit.objects.status(item.id, address, answer.recurrence_id)
-        fresh = status or AttendeeStatus(item.id, address, answer.recurrence_id, answer.partstat, now)
-        unit.objects.put_status(
-            replace(
-                fresh,
-                partstat=answer.partstat,
-                sequence=answer.sequence,
-                dtstamp=answer.dtstamp,
-                comment=answer.comment,
-                answered_at=now,
-                via=arrival.via,
-                schedule_status=answer.request_status or "2.0",
-                updated_at=now,
-            )
+        status = rows.get((address, answer.recurrence_id)) or unit.objects.status(
+            item.id, address, answer.recurrence_id
         )
+        fresh = status or AttendeeStatus(item.id, address, answer.recurrence_id, answer.partstat, now)
+        rows[address, answer.recurrence_id] = replace(
+            fresh,
+            partstat=answer.partstat,
+            sequence=answer.sequence,
+            dtstamp=answer.dtstamp,
+            comment=answer.comment,
+            answered_at=now,
+            via=arrival.via,
+            schedule_status=answer.request_status or "2.0",
+            updated_at=now,
+        )
+    for row in rows.values():
+        unit.objects.put_status(row)
+
+
+def _moved_rows(
+    unit: Unit, context: Context, old: StoredObject | None, item: StoredObject
+) -> dict[tuple[str, str], AttendeeStatus]:
+    """The rows of guests whose answer is another one now, or who have none yet; after an answer only of those named."""
+    now, tree = context.clock.now(), context.trees.read(item.ical)
+    lines = answered_lines(context.trees.read(old.ical), tree) if old is not None else None
+    people = None if lines is None else {read_party(line).address for _, line in lines}
+    if people is None:
+        unit.objects.statuses(item.id)  # all in one go
+    rows = {}
+    for guest in guests_of(tree, people):
+        status = unit.objects.status(item.id, guest.address, guest.recurrence_id)
+        if status is None or status.partstat != guest.partstat:
+            fresh = status or AttendeeStatus(item.id, guest.address, guest.recurrence_id, guest.partstat, now)
+            rows[guest.address, guest.recurrence_id] = replace(fresh, partstat=guest.partstat, updated_at=now)
+    return rows
 
 
 def _keep_proposal(unit: Unit, context: Context, item: StoredObject, outcome: Outcome) -> None:
@@ -252,12 +275,19 @@ def record_outcome(unit: Unit, context: Context, arrival: Arrival, outcome: Outc
     )
 
 
-def _history(unit: Unit, item: StoredObject | None) -> History:
-    statuses = unit.objects.statuses(item.id) if item else ()
+def _history(unit: Unit, item: StoredObject | None, arrival: Arrival) -> History:
+    """What is remembered of the answers of those whom the message names or comes from."""
+    if item is None:
+        return History()
+    lines = (line for part in arrival.message.components for line in part.all("ATTENDEE"))
+    people = {without_tag(read_party(line).address) for line in lines} | {without_tag(arrival.from_address)}
+    if len(people) > 20:
+        unit.objects.statuses(item.id)  # all in one go
     return History(
         tuple(
             Seen(status.address, status.recurrence_id, status.sequence, status.dtstamp)
-            for status in statuses
+            for person in sorted(people)
+            for status in unit.objects.statuses_of(item.id, person)
             if status.sequence is not None and status.dtstamp is not None
         )
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.flows.templates import OwnTemplates
+from gateway.flows.trees import Trees
 from gateway.ids import Ids
 from gateway.store.engine import Store
 from gateway.store.unit import Unit
@@ -38,6 +39,7 @@ class Context:
     secret: bytes
     public_url: str | None = None
     templates: OwnTemplates = field(default_factory=OwnTemplates)
+    trees: Trees = field(default_factory=Trees)
     #: Called after a commit that left work for a worker, so that nobody waits for the next poll.
     wake: Callable[[], None] = lambda: None
     _effective: _Effective = field(default_factory=_Effective)

@@ -135,7 +135,7 @@ def _look(unit: Unit, context: Context, found: Link | None, recurrence_id: str |
     policy = context.policy(unit)
     if item is None or not item.is_origin or item.is_draft:
         raise no_such_link()
-    subject = read_object(parse_tree(item.ical))
+    subject = read_object(context.trees.read(item.ical))
     key = _key(subject, link.recurrence_id if link.recurrence_id or not recurrence_id else recurrence_id)
     guest = None if key is None else subject.attendees(key).get(link.attendee)
     if key is not None and guest is None and key == MASTER:

@@ -16,7 +16,7 @@ from gateway.imip.mail import Mail
 from gateway.imip.parse import CalendarPart
 from gateway.itip.address import normal_address, normal_addresses
 from gateway.itip.objects import Party, SchedulingObject, read_object
-from gateway.itip.tree import Component, parse_tree
+from gateway.itip.tree import Component
 from gateway.store.accounts import Account
 from gateway.store.unit import Unit
 from policies.incoming import IncomingFacts, IncomingSettings, Match, party_of, writes_for
@@ -57,7 +57,7 @@ def judge(
     addresses = normal_addresses(unit.accounts.addresses(account.id))
     said = read_object(message)
     item = known_object(unit, account.id, said.uid)
-    stored = read_object(parse_tree(item.ical)) if item else None
+    stored = read_object(context.trees.read(item.ical)) if item else None
     organizer = (stored or said).organizer or said.organizer
     method = part.method
     from_attendee = party_of(method) == "attendee"
@@ -66,7 +66,7 @@ def judge(
     token = _token_holder(unit, account, header, said, author)
     if token and match is not Match.SAME:
         identity = token
-    everyone = {*said.everyone, *(stored.everyone if stored else ())}
+    everyone = (said.everyone, stored.everyone if stored else {})
     sender = unit.accounts.by_address(author.address) if author.address else None
     facts = IncomingFacts(
         method=method,
@@ -76,7 +76,8 @@ def judge(
         stored=stored is not None,
         token=bool(token),
         standing=part.standing.value,
-        invited=bool(addresses & everyone) or (organizer is not None and organizer.address in addresses),
+        invited=any(address in people for people in everyone for address in addresses)
+        or (organizer is not None and organizer.address in addresses),
         organizes=organizer is not None and organizer.address in addresses,
         own=sender is not None and sender.id == account.id,
         forward_notice=_tells_of_forwarding(header, stored, author.address),
@@ -106,14 +107,14 @@ def _match(
     """
     account = unit.accounts.by_address(author) if author else None
     own = normal_addresses(unit.accounts.addresses(account.id)) if account else frozenset({author})
-    recorded = dict(stored.everyone) if stored else {}
-    if stored is not None and stored.organizer is not None:
-        recorded[stored.organizer.address] = stored.organizer
+    organizer = stored.organizer if stored is not None else None
+    recorded = stored.everyone if stored is not None else {}
     best, identity = Match.OTHER, ""
     for party in parties:
         if party.address in own:
             return Match.SAME, party.address
-        known = recorded.get(party.address)
+        is_organizer = organizer is not None and organizer.address == party.address
+        known = organizer if is_organizer else recorded.get(party.address)
         same_domain = bool(author) and party.address.rpartition("@")[2] == author.rpartition("@")[2]
         served = writes_for(author, party.address, settings)
         if served or _is_sent_by(known, own) or (same_domain and _is_sent_by(party, own)):

@@ -2,7 +2,8 @@
 """From a calendar's text to the row that is stored: the text is the truth, the columns are what is searched."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.errors import Refused
@@ -12,7 +13,7 @@ from gateway.itip.objects import SchedulingObject, read_object
 from gateway.itip.parse import series_uid
 from gateway.itip.spans import read_span
 from gateway.itip.timezones import used_tzids
-from gateway.itip.tree import Component, Prop, parse_tree
+from gateway.itip.tree import Component, Prop
 from gateway.itip.values import parse_utc
 from gateway.jscalendar.alone import alone_parts
 from gateway.jscalendar.convert import events_from_ical
@@ -54,7 +55,12 @@ def stored_object(
     Raises:
         Refused: `bad-calendar` when it is no scheduling object.
     """
-    subject = read_object(parse_tree(text))
+    tree = context.trees.read(text)
+    if old is not None and _is_only_answered(context.trees.read(old.ical), tree):
+        return replace(
+            old, ical=text, etag=etag_of(text), updated_at=context.clock.now(), schedule_tag=old.schedule_tag + 1
+        )
+    subject = read_object(tree)
     if subject.faults:
         raise Refused("bad-calendar", subject.faults[0].reason, rule=subject.faults[0].rule)
     if len(subject.uid) > _LONGEST_UID or any(len(address) > _LONGEST_ADDRESS for address in subject.everyone):
@@ -98,15 +104,50 @@ def etag_of(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def guests_of(calendar: Component) -> tuple[Guest, ...]:
-    """Return every attendee of every component, the organizer's own line left out."""
+def _is_only_answered(old: Component, new: Component) -> bool:
+    """Whether nothing but lines of guests are other ones, so that no column but the text says anything new."""
+    if len(old.items) != len(new.items):
+        return False
+    pairs = ((before, now) for before, now in zip(old.items, new.items, strict=True) if before is not now)
+    return all(
+        _is_only_answered(before, now)
+        if isinstance(before, Component) and isinstance(now, Component) and before.name == now.name
+        else isinstance(before, Prop) and isinstance(now, Prop) and _is_answer(before, now)
+        for before, now in pairs
+    )
+
+
+def _is_answer(before: Prop, now: Prop) -> bool:
+    """Whether a guest's line names the same person in the same way."""
+    same = before.name == now.name == "ATTENDEE" and before.value == now.value
+    return same and all(before.param(name) == now.param(name) for name in ("CN", "EMAIL"))
+
+
+def answered_lines(old: Component, new: Component) -> tuple[tuple[Prop, Prop], ...] | None:
+    """Return the guests' lines that an answer changed, as they were and are; None where more than lines changed."""
+    return tuple(_answered(old, new)) if _is_only_answered(old, new) else None
+
+
+def _answered(old: Component, new: Component) -> Iterator[tuple[Prop, Prop]]:
+    for before, now in zip(old.items, new.items, strict=True):
+        if before is now:
+            continue
+        if isinstance(before, Component) and isinstance(now, Component):
+            yield from _answered(before, now)
+        elif isinstance(before, Prop) and isinstance(now, Prop):
+            yield before, now
+
+
+def guests_of(calendar: Component, people: Iterable[str] | None = None) -> tuple[Guest, ...]:
+    """Return every attendee of every component, or those of these people; the organizer's own line left out."""
     subject = read_object(calendar)
     organizer = subject.organizer
     return tuple(
-        Guest(address, key, party.partstat)
+        Guest(address, key, on[address].partstat)
         for key, _ in subject.instances()
-        for address, party in subject.attendees(key).items()
-        if organizer is None or address != organizer.address
+        for on in (subject.attendees(key),)
+        for address in (on if people is None else people)
+        if address in on and (organizer is None or address != organizer.address)
     )
 
 

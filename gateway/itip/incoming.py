@@ -25,7 +25,7 @@ from gateway.itip.model import (
 from gateway.itip.parse import SchedulingMessage
 from gateway.itip.significance import diff_facts, read_facts
 from gateway.itip.timezones import Zones
-from gateway.itip.tree import Component, Prop, build_tree
+from gateway.itip.tree import Component, Prop, build_tree, settled
 from gateway.itip.values import build_moment
 
 _WEIGHT = (Verdict.APPLIED, Verdict.HELD, Verdict.REFUSED, Verdict.IGNORED)
@@ -82,6 +82,7 @@ def conclude(arrival: Arrival, findings: Sequence[Finding], stored: Component | 
     """Make one outcome of what the components of a message did; `stored` is the object as it is kept now."""
     first = min(findings, key=lambda finding: _WEIGHT.index(finding.verdict))
     kept = stored if first.verdict is Verdict.APPLIED else arrival.stored
+    kept = None if kept is None else settled(without_method(kept))
     repairs = dict.fromkeys((*arrival.message.repairs, *(name for each in findings for name in each.repairs)))
     return Outcome(
         first.verdict,
@@ -89,7 +90,8 @@ def conclude(arrival: Arrival, findings: Sequence[Finding], stored: Component | 
         _reasons(findings, first.verdict),
         method=str(arrival.method),
         uid=arrival.message.uid,
-        stored=None if kept is None else build_tree(without_method(kept)),
+        stored=None if kept is None else build_tree(kept),
+        tree=kept,
         messages=tuple(message for finding in findings for message in finding.messages),
         changes=tuple(change for finding in findings for change in finding.changes),
         answers=tuple(found for finding in findings for found in finding.answers),

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from gateway.itip.tree import Component
+
 
 class Method(StrEnum):
     """iTIP methods (RFC 5546 §1.4)."""
@@ -200,6 +202,7 @@ class Outcome:
     answers: tuple[AttendeeAnswer, ...] = ()
     proposal: Proposal | None = None
     repairs: tuple[str, ...] = ()  # named repairs of a sloppy sender's calendar
+    tree: Component | None = field(default=None, compare=False, repr=False)  # `stored`, as reading it gives it
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,20 @@ def read_party(prop: Prop) -> Party:
     return Party(prop, normal_address(prop.value if plainly else _usable(prop)))
 
 
+def _retold(attendees: dict[str, Party], old: Prop | Component, new: Prop | Component) -> bool:
+    """Put a line in the place of an older one of the same person; False where it is not as simple as that."""
+    if old.name != "ATTENDEE" and new.name != "ATTENDEE":
+        return True
+    if not isinstance(old, Prop) or not isinstance(new, Prop) or old.name != new.name:
+        return False
+    party = read_party(new)
+    known = attendees.get(party.address)
+    if known is None or known.prop is not old:
+        return False
+    attendees[party.address] = party
+    return True
+
+
 def _usable(prop: Prop) -> str:
     if prop.value[:7].lower() != "mailto:" and not is_mailable(prop.value):
         email = prop.param("EMAIL")
@@ -101,6 +115,16 @@ def read_organizer(component: Component) -> Party | None:
 
 def read_attendees(component: Component) -> dict[str, Party]:
     """Return the attendees of a component by normal address; of two lines for one person the first counts."""
+    return component.derived(_attendees)
+
+
+def _attendees(component: Component, basis: Component | None, before: dict[str, Party] | None) -> dict[str, Party]:
+    """Read the attendees; where a known component was edited, only the lines that are other ones."""
+    if basis is not None and before is not None:
+        known = dict(before)
+        lines = zip(basis.items, component.items, strict=True)
+        if all(_retold(known, old, new) for old, new in lines if old is not new):
+            return known
     attendees: dict[str, Party] = {}
     for item in component.items:
         if item.name == "ATTENDEE" and isinstance(item, Prop):
@@ -166,7 +190,11 @@ class SchedulingObject:
         """Everybody who is on anything, by normal address, in order of appearance."""
         everyone: dict[str, Party] = {}
         for key, _ in self.instances():
-            for address, party in self.attendees(key).items():
+            people = self.attendees(key)
+            if not everyone:
+                everyone = dict(people)
+                continue
+            for address, party in people.items():
                 everyone.setdefault(address, party)
         return everyone
 
@@ -216,7 +244,7 @@ class SchedulingObject:
             yield Fault("object.several-organizers", "The occurrences of the event name different organizers")
 
     def _count(self, name: str) -> int:
-        return sum(1 for each in self.components for item in each.items if item.name == name)
+        return sum(len(each.all(name)) for each in self.components)
 
 
 def read_object(calendar: Component, zones: Zones | None = None) -> SchedulingObject:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, TypeVar
 
 from gateway.errors import Refused
 from gateway.itip.content_lines import (
@@ -26,6 +27,8 @@ from gateway.itip.content_lines import (
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _MAX_KNOWN_ZONE = 4_000
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +142,31 @@ class Prop:
 class Component:
     """`BEGIN:NAME ... END:NAME`: properties and sub-components in their order."""
 
-    __slots__ = ("_firsts", "items", "name")
+    __slots__ = ("_basis", "_derived", "_firsts", "items", "name")
 
-    def __init__(self, name: str, items: Iterable["Prop | Component"] = ()) -> None:
+    def __init__(
+        self, name: str, items: Iterable["Prop | Component"] = (), *, basis: "Component | None" = None
+    ) -> None:
         self.name = name
         self.items: tuple[Prop | Component, ...] = tuple(items)
+        self._basis = basis
+        self._derived: dict[Any, Any] | None = None
         self._firsts: dict[str, Prop] | None = None  # made when somebody asks
+
+    def derived(self, make: "Callable[[Component, Component | None, T | None], T]") -> T:
+        """Return what `make` makes of this component, made once: a node never changes.
+
+        Where this is an edit of a component of which it was made before, `make` is given that one and what it was.
+        """
+        if self._derived is None:
+            self._derived = {}
+        found: T | None = self._derived.get(make)
+        if found is None:
+            basis = self._basis
+            before = None if basis is None or basis._derived is None else basis._derived.get(make)
+            found = self._derived[make] = make(self, basis, before)
+            self._basis = None
+        return found
 
     @property
     def properties(self) -> Iterator[Prop]:
@@ -198,6 +220,8 @@ class Component:
 
     def adding(self, *new: "Prop | Component") -> "Component":
         """Return a copy with properties added before the sub-components and components at the end."""
+        if not new:
+            return self
         props = [item for item in new if isinstance(item, Prop)]
         at = next((i for i, item in enumerate(self.items) if isinstance(item, Component)), len(self.items))
         rest = [item for item in new if isinstance(item, Component)]
@@ -215,7 +239,11 @@ class Component:
                 items.append(item)
             elif (changed := change(item)) is not None:
                 items.append(changed)
-        return Component(self.name, items)
+        return Component(self.name, items, basis=self._last_known() if len(items) == len(self.items) else None)
+
+    def _last_known(self) -> "Component | None":
+        """The component that an edit of this one, line for line, is best compared with."""
+        return self if self._derived else self._basis
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Component) and (self.name, self.items) == (other.name, other.items)
@@ -317,6 +345,30 @@ def refolded(component: Component) -> Component:
     return Component(
         component.name, (refolded(item) if isinstance(item, Component) else _refold(item) for item in component.items)
     )
+
+
+def settled(component: Component) -> Component:
+    """Return a component as reading what is written of it gives it: every line has its octets."""
+    items = component.items
+    fresh = [at for at, item in enumerate(items) if isinstance(item, Component) or item.raw is None]
+    if not fresh:
+        return component
+    kept = list(items)
+    for at in fresh:
+        item = items[at]
+        if isinstance(item, Component):
+            kept[at] = settled(item)
+        else:
+            kept[at] = _read_line(_content_line(item))
+    return Component(component.name, kept, basis=component._last_known())
+
+
+def _read_line(line: str) -> Prop:
+    parts = split_line(line)
+    if parts is None:
+        return Prop("", line, raw=fold(line))
+    name, params, value = parts
+    return Prop(name, value, raw=fold(line), params_text=params)
 
 
 def _refold(prop: Prop) -> Prop:

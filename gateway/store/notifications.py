@@ -15,7 +15,10 @@ from gateway.store.rows import insert, record, records
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One change made by somebody else. `type` is created, updated or destroyed."""
+    """One change made by somebody else. `type` is created, updated or destroyed.
+
+    An answer is kept as the calendar's text before and after: there are many of them, and few are ever looked at.
+    """
 
     id: str
     account_id: str
@@ -27,6 +30,8 @@ class Notification:
     is_draft: bool = False
     event: Mapping[str, Any] | None = None
     event_patch: Mapping[str, Any] | None = None
+    ical_before: str | None = None
+    ical_after: str | None = None
 
 
 class Notifications:

@@ -8,9 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.itip.identity import without_tag
 from gateway.store import schema
 from gateway.store.changes import Changes, Kind, log_key
-from gateway.store.rows import insert, record, records, upsert, values
+from gateway.store.rows import insert, like, record, records, upsert, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,9 @@ class StoredProposal:
     created_at: datetime
 
 
+_Statuses = dict[tuple[str, str], AttendeeStatus]
+
+
 class Objects:
     """All stored events and tasks. Within one transaction the same question is asked of the database once."""
 
@@ -106,7 +110,8 @@ class Objects:
         self._changes = changes
         self._locks = locks
         self._by_uid: dict[tuple[str, str], tuple[StoredObject, ...]] = {}
-        self._statuses: dict[str, dict[tuple[str, str], AttendeeStatus]] = {}
+        self._statuses: dict[str, _Statuses] = {}
+        self._of_person: dict[tuple[str, str], _Statuses] = {}
 
     # the object itself
 
@@ -126,7 +131,8 @@ class Objects:
 
     def remove(self, item: StoredObject) -> None:
         self._by_uid.clear()
-        self._statuses.pop(item.id, None)
+        self._statuses.clear()
+        self._of_person.clear()
         for key in self._watchers(item):
             self._count(key, item.event_ids, ())
         self._connection.execute(sa.delete(schema.objects).where(schema.objects.c.id == item.id))
@@ -243,21 +249,38 @@ class Objects:
 
     def statuses(self, object_id: str) -> tuple[AttendeeStatus, ...]:
         """Return what is known of every guest, by address and instance."""
-        return tuple(self._known(object_id).values())
-
-    def status(self, object_id: str, address: str, recurrence_id: str = "") -> AttendeeStatus | None:
-        return self._known(object_id).get((address, recurrence_id))
-
-    def put_status(self, status: AttendeeStatus) -> None:
-        upsert(self._connection, schema.attendees, values(status))
-        if status.object_id in self._statuses:
-            self._statuses[status.object_id][status.address, status.recurrence_id] = status
-
-    def _known(self, object_id: str) -> dict[tuple[str, str], AttendeeStatus]:
         if object_id not in self._statuses:
             rows = self._connection.execute(_STATUSES, {"object_id": object_id})
             self._statuses[object_id] = {(s.address, s.recurrence_id): s for s in records(AttendeeStatus, rows)}
-        return self._statuses[object_id]
+        return tuple(self._statuses[object_id].values())
+
+    def statuses_of(self, object_id: str, address: str) -> tuple[AttendeeStatus, ...]:
+        """Return what is known of one person, whatever +tag the address has."""
+        person = without_tag(address)
+        if object_id in self._statuses:
+            return tuple(s for s in self._statuses[object_id].values() if without_tag(s.address) == person)
+        return tuple(self._person(object_id, person).values())
+
+    def status(self, object_id: str, address: str, recurrence_id: str = "") -> AttendeeStatus | None:
+        if object_id in self._statuses:
+            return self._statuses[object_id].get((address, recurrence_id))
+        return self._person(object_id, without_tag(address)).get((address, recurrence_id))
+
+    def _person(self, object_id: str, person: str) -> _Statuses:
+        if (object_id, person) not in self._of_person:
+            local, _, domain = person.rpartition("@")
+            tagged = f"{like(local)}+%@{like(domain)}"
+            rows = self._connection.execute(_PERSON, {"object_id": object_id, "person": person, "tagged": tagged})
+            found = {(s.address, s.recurrence_id): s for s in records(AttendeeStatus, rows)}
+            self._of_person[object_id, person] = found
+        return self._of_person[object_id, person]
+
+    def put_status(self, status: AttendeeStatus) -> None:
+        upsert(self._connection, schema.attendees, values(status))
+        person = (status.object_id, without_tag(status.address))
+        for known in (self._statuses.get(status.object_id), self._of_person.get(person)):
+            if known is not None:
+                known[status.address, status.recurrence_id] = status
 
     def set_schedule_status(
         self, object_id: str, address: str, code: str, text: str | None, *, at: datetime
@@ -345,6 +368,17 @@ _ALONE = sa.select(_OBJECT.alone).where(_OBJECT.id == sa.bindparam("object_id"))
 _STATUSES = (
     sa.select(schema.attendees)
     .where(schema.attendees.c.object_id == sa.bindparam("object_id"))
+    .order_by(schema.attendees.c.address, schema.attendees.c.recurrence_id)
+)
+_PERSON = (
+    sa.select(schema.attendees)
+    .where(
+        schema.attendees.c.object_id == sa.bindparam("object_id"),
+        sa.or_(
+            schema.attendees.c.address == sa.bindparam("person"),
+            schema.attendees.c.address.like(sa.bindparam("tagged"), escape="\\"),
+        ),
+    )
     .order_by(schema.attendees.c.address, schema.attendees.c.recurrence_id)
 )
 _SHARED_WITH = (

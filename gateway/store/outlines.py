@@ -8,9 +8,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from gateway.store import schema
-from gateway.store.rows import records
+from gateway.store.rows import like, records
 
-_LIKE = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\"})
 _CHUNK = 500
 
 
@@ -67,7 +66,7 @@ class Outlines:
         if narrowing.uid is not None:
             query = query.where(table.uid == narrowing.uid)
         for word in narrowing.words:
-            holds = table.searched.like(f"%{word.translate(_LIKE)}%", escape="\\")
+            holds = table.searched.like(f"%{like(word)}%", escape="\\")
             query = query.where(sa.or_(table.searched.is_(None), holds))
         return records(Outline, self._connection.execute(query.order_by(table.starts_at, table.uid, table.id)))
 

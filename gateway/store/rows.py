@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 R = TypeVar("R")
+_LIKE = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\"})
 
 
 def record(kind: "Callable[..., R]", row: "sa.Row[Any] | None") -> R | None:
@@ -42,6 +43,11 @@ def values(item: object) -> dict[str, Any]:
     """Return a record's fields as column values."""
     kind: Callable[..., object] = type(item)
     return {name: getattr(item, name) for name in _names(kind)}
+
+
+def like(word: str) -> str:
+    """Return a word as it stands in a LIKE pattern with `\\` as its escape."""
+    return word.translate(_LIKE)
 
 
 def insert(connection: sa.Connection, table: sa.Table, item: object) -> None:

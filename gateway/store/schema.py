@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every table, in one place.
+"""Every table, in one place (those of people stand in `people.py`).
 
 The order tells the story: people, calendars, who answered, what is owed, what was seen, what was decided.
 """
@@ -8,85 +8,26 @@ import sqlalchemy as sa
 from sqlalchemy import Boolean, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
 
 from gateway.store.columns import Instant, column, key, metadata, ref
-
-# --- people -----------------------------------------------------------------------------------------------
-
-domains = Table(
-    "domains",
-    metadata,
-    key("name"),
-    column("settings", sa.JSON),  # branding, from names, locale, templates: policies and gateway.imip read them
-    column("created_at", Instant),
+from gateway.store.people import (
+    access_tokens as access_tokens,
 )
-
-dkim_keys = Table(
-    "dkim_keys",
-    metadata,
-    ref("domain", "domains.name"),
-    column("selector", String(63)),
-    column("algorithm", String(16)),  # rsa-sha256 | ed25519-sha256
-    column("private_pem", Text),
-    column("active", Boolean),
-    column("created_at", Instant),
-    sa.PrimaryKeyConstraint("domain", "selector"),
+from gateway.store.people import (
+    accounts as accounts,
 )
-
-accounts = Table(
-    "accounts",
-    metadata,
-    key(),
-    column("address", String(320), unique=True),  # normal form: gateway.itip.address
-    column("name", Text),
-    column("password_hash", Text, nullable=True),
-    column("locale", String(35), nullable=True),
-    column("time_zone", String(64), nullable=True),
-    column("permissions", sa.JSON),  # name -> bool; absent = the default of policies
-    column("settings", sa.JSON),  # the account's own choices
-    column("is_admin", Boolean),
-    column("disabled", Boolean),
-    column("created_at", Instant),
-    column("modseq", sa.BigInteger),  # JMAP state counter of everything in this account
+from gateway.store.people import (
+    aliases as aliases,
 )
-
-aliases = Table(
-    "aliases",
-    metadata,
-    column("address", String(320), primary_key=True),
-    ref("account_id", "accounts.id"),
+from gateway.store.people import (
+    correspondents as correspondents,
 )
-
-access_tokens = Table(
-    "access_tokens",
-    metadata,
-    key(),
-    ref("account_id", "accounts.id"),
-    column("hash", String(64), unique=True),
-    column("name", Text),
-    column("scopes", sa.JSON),
-    column("created_at", Instant),
-    column("expires_at", Instant, nullable=True),
-    column("used_at", Instant, nullable=True),
+from gateway.store.people import (
+    dkim_keys as dkim_keys,
 )
-
-identities = Table(  # JMAP ParticipantIdentity
-    "identities",
-    metadata,
-    key(),
-    ref("account_id", "accounts.id"),
-    column("name", Text),
-    column("calendar_address", String(512)),
-    column("is_default", Boolean),
-    UniqueConstraint("account_id", "calendar_address"),
+from gateway.store.people import (
+    domains as domains,
 )
-
-correspondents = Table(  # whom an account knows: the `known` of auto_add_invitations
-    "correspondents",
-    metadata,
-    ref("account_id", "accounts.id"),
-    column("address", String(320)),
-    column("since", Instant),
-    column("reason", String(32)),
-    sa.PrimaryKeyConstraint("account_id", "address"),
+from gateway.store.people import (
+    identities as identities,
 )
 
 # --- calendars --------------------------------------------------------------------------------------------
@@ -219,6 +160,8 @@ notifications = Table(  # JMAP CalendarEventNotification
     column("is_draft", Boolean),
     column("event", sa.JSON, nullable=True),
     column("event_patch", sa.JSON, nullable=True),
+    column("ical_before", Text, nullable=True),  # in place of both: what they are made of when somebody looks
+    column("ical_after", Text, nullable=True),
     column("created_at", Instant, index=True),
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.flows.context import Context
+from gateway.flows.notifying import told
 from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import MethodError, SetFailure
@@ -78,6 +79,7 @@ def load_notifications(unit: Unit, view: View, ids: Sequence[str] | None) -> dic
 
 
 def _json(each: Notification) -> Json:
+    event, patch = told(each)
     shown: Json = {
         "id": each.id,
         "created": utc_text(each.created_at),
@@ -85,12 +87,12 @@ def _json(each: Notification) -> Json:
         "comment": each.comment,
         "type": each.type,
         "calendarEventId": each.object_id,
-        "event": each.event,
+        "event": event,
     }
     if each.type != "destroyed":
         shown["isDraft"] = each.is_draft
     if each.type == "updated":
-        shown["eventPatch"] = each.event_patch
+        shown["eventPatch"] = patch
     return shown
 
 
