@@ -15,7 +15,7 @@ from gateway.itip.delta import Delta, implied, state
 from gateway.itip.instances import MASTER, InstanceKey
 from gateway.itip.messages import SECOND, Letterhead, Part, is_cancelled, view_part, write_message, written_id
 from gateway.itip.model import DiffSettings, Fault, ItipMessage, Method, Partstat
-from gateway.itip.objects import Party, SchedulingObject
+from gateway.itip.objects import Party, SchedulingObject, read_party
 from gateway.itip.tree import Component, Prop
 from gateway.itip.view import invited, reply_component
 
@@ -218,7 +218,7 @@ class AttendeeSide:
             for delegator in answer.attendee.param_values("DELEGATED-FROM"):  # RFC 5546 §3.2.2.3: to both
                 if is_mailable(delegator) and normal_address(delegator) not in self.mine:
                     to.setdefault(normal_address(delegator), plain_address(delegator))
-        head = Letterhead(bundle[0].version.uid, plain_address(bundle[0].attendee.value), bundle[0].version.zones)
+        head = Letterhead(bundle[0].version.uid, read_party(bundle[0].attendee).spelled, bundle[0].version.zones)
         return write_message(Method.REPLY, head, tuple(to.values()), parts, dtstamp=at, reason=bundle[0].reason)
 
     def _new_delegates(self, answer: Answer, organizer: Party) -> list[str]:
@@ -248,14 +248,14 @@ class AttendeeSide:
         """The invitation passed on: the organizer's event, SEQUENCE not raised (RFC 5546 §3.2.2.3)."""
         source = answer.version
         component = implied(source, key) or Component(source.kind)
-        chain = (("DELEGATED-FROM", (build_mailto(answer.attendee.value),)),)
+        chain = (("DELEGATED-FROM", (build_mailto(read_party(answer.attendee).spelled),)),)
         if normal_address(delegate) not in source.attendees(key):
             component = component.adding(Prop("ATTENDEE", build_mailto(delegate), (*chain, ("RSVP", ("TRUE",)))))
         else:
             component = component.map_props(lambda line: _as_delegate(line, delegate, answer.attendee))
         hidden = [each for each in source.overrides if each not in keys and source.series.exists(each)]
         part = view_part(source, key, component=component, hidden=hidden)
-        head = Letterhead(source.uid, plain_address(answer.attendee.value), source.zones)
+        head = Letterhead(source.uid, read_party(answer.attendee).spelled, source.zones)
         to = (plain_address(delegate),)
         return write_message(Method.REQUEST, head, to, [part], dtstamp=at, reason="The attendee delegates to you")
 
@@ -268,7 +268,7 @@ def _as_delegate(line: Prop, delegate: str, delegator: Prop) -> Prop:
     if line.name != "ATTENDEE" or normal_address(line.value) != normal_address(delegate):
         return line
     if not line.param_values("DELEGATED-FROM"):
-        line = line.with_param("DELEGATED-FROM", build_mailto(delegator.value))
+        line = line.with_param("DELEGATED-FROM", build_mailto(read_party(delegator).spelled))
     return invited(line)
 
 

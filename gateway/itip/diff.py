@@ -15,11 +15,12 @@ from gateway.itip.delta import Delta
 from gateway.itip.letters import Letters
 from gateway.itip.messages import SECOND, next_dtstamp
 from gateway.itip.model import Change, DiffSettings, Fault, ItipMessage, Method
-from gateway.itip.objects import Party, SchedulingObject, read_object
+from gateway.itip.objects import Party, SchedulingObject, read_object, read_party
 from gateway.itip.organizer import Group, OrganizerSide, Owed
 from gateway.itip.revision import Revision
+from gateway.itip.staleness import DTSTAMP_PARAM, answered_stamp, dtstamp_of
 from gateway.itip.tree import Component, Prop, build_tree
-from gateway.itip.values import parse_moment, parse_utc
+from gateway.itip.values import build_utc, parse_moment
 
 DEFAULT_SETTINGS = DiffSettings()
 _BELIEVED_AHEAD = timedelta(days=1)
@@ -184,10 +185,10 @@ class _Change:
         delta = Delta(self.old, self.new, self.settings.significant)
         source = reply_sequence_source(delta)
         assert source is not None
-        stored = self._attendee_copy(source)
+        last = self._last_answered_at()
         if self._is_past():
-            return self._nothing("change.past", stored=stored)
-        at = next_dtstamp(self.now, last=self.settings.last_dtstamp)
+            return self._nothing("change.past", stored=self._attendee_copy(source, last))
+        at = next_dtstamp(self.now, last=last)
         messages: list[ItipMessage] = []
         skipped: list[Fault] = []
         for address in people:
@@ -197,21 +198,34 @@ class _Change:
             skipped += side.skipped
         if not messages:
             rule = _shared_rule(tuple(skipped)) if skipped else "change.local-only"
-            return self._nothing(rule, stored=stored, skipped=tuple(skipped))
+            return self._nothing(rule, stored=self._attendee_copy(source, last), skipped=tuple(skipped))
+        stored = self._attendee_copy(source, at + (len(messages) - 1) * SECOND)
         return Change(tuple(messages), stored, skipped=tuple(skipped))
 
-    def _attendee_copy(self, source: SchedulingObject) -> str | None:
-        """The attendee's copy as it is kept: SEQUENCE is the organizer's, FORCE-SEND is gone (RFC 6638 §7.2)."""
+    def _last_answered_at(self) -> datetime | None:
+        """When the user last answered, as far as the store or their own lines remember."""
+        own = [party for address, party in (self.old.everyone if self.old else {}).items() if address in self.mine]
+        stamps = [stamp.dtstamp for party in own if (stamp := answered_stamp(party.prop)) is not None]
+        known = [stamp for stamp in (self.settings.last_dtstamp, *stamps) if stamp is not None]
+        return max((stamp for stamp in known if stamp <= self.now + _BELIEVED_AHEAD), default=None)
+
+    def _attendee_copy(self, source: SchedulingObject, answered_at: datetime | None) -> str | None:
+        """The attendee's copy as it is kept: SEQUENCE is the organizer's, FORCE-SEND is gone (RFC 6638 §7.2).
+
+        The user's own line remembers when they answered last: of two answers in one second the later counts.
+        """
         new = self.new
         if new is None:
             return None
 
         def kept(line: Prop) -> Prop:
+            if line.name == "ATTENDEE" and answered_at is not None and read_party(line).address in self.mine:
+                return line.with_param(DTSTAMP_PARAM, build_utc(answered_at))
             return line.without_params("SCHEDULE-FORCE-SEND") if line.name == "ORGANIZER" else line
 
         parts: dict[int, Component] = {}
         for key, component in new.instances():
-            part = component.map_props(kept) if component.first("ORGANIZER") is not None else component
+            part = component.map_props(kept)
             if (
                 source is not new
                 and source.component(key) is not None
@@ -231,18 +245,18 @@ class _Change:
 
     def _last_dtstamp(self) -> datetime | None:
         """When the last message was stamped, as far as the store or the object remembers."""
-        found = [self.settings.last_dtstamp] if self.settings.last_dtstamp is not None else []
-        for component in self.old.components if self.old is not None else ():
-            try:
-                stamp = parse_utc(component.value("DTSTAMP") or "")
-            except Refused:
-                continue
-            if stamp <= self.now + _BELIEVED_AHEAD:  # a client whose clock is years ahead is not followed there
-                found.append(stamp)
-        return max(found, default=None)
+        known = (self.settings.last_dtstamp, self._dtstamp_of(self.old))
+        return max((stamp for stamp in known if stamp is not None), default=None)
+
+    def _dtstamp_of(self, version: SchedulingObject | None) -> datetime | None:
+        """The latest DTSTAMP of a version; a client whose clock is years ahead is not followed there."""
+        stamps = map(dtstamp_of, version.components if version is not None else ())
+        return max((stamp for stamp in stamps if stamp and stamp <= self.now + _BELIEVED_AHEAD), default=None)
 
     def _kept(self, revision: Revision, rule: str, skipped: tuple[Fault, ...] = ()) -> Change:
-        stored = revision.calendar(None)
+        """Nobody is told; a client that does not know of the last message's DTSTAMP must not make it forgotten."""
+        last, now = self._dtstamp_of(self.old), self._dtstamp_of(self.new)
+        stored = revision.calendar(last if last is not None and (now is None or now < last) else None)
         return self._nothing(rule, stored=None if stored is None else build_tree(stored), skipped=skipped)
 
     def _nothing(self, rule: str, *, stored: str | None = None, skipped: tuple[Fault, ...] = ()) -> Change:

@@ -44,6 +44,21 @@ class TestAnswers:
     def test_a_change_of_mind(self) -> None:
         assert people(changed(one("ACCEPTED"), one("DECLINED"), LEE).messages[0])[LEE]["PARTSTAT"] == "DECLINED"
 
+    def test_who_is_named_by_a_path_answers_from_their_address(self) -> None:
+        new = one("ACCEPTED").replace(f":mailto:{LEE}", ":/principals/lee/").replace("CN=Lee;", f"CN=Lee;EMAIL={LEE};")
+        message = changed(None, new, LEE).messages[0]
+        assert message.from_address == LEE
+        assert people(message)[LEE]["PARTSTAT"] == "ACCEPTED"
+
+    def test_of_two_answers_in_one_second_the_later_is_stamped_later(self) -> None:
+        """Google drops a second answer with an equal DTSTAMP (interop A02)."""
+        first = changed(one(), one("ACCEPTED"), LEE)
+        noted = changed(first.stored, one("ACCEPTED", "CATEGORIES:Work"), LEE)
+        second = changed(noted.stored, one("DECLINED"), LEE)
+        stamps = [events(each.messages[0].calendar)[""]["DTSTAMP"].dt for each in (first, second)]
+        assert stamps[0] < stamps[1]
+        assert "X-IMIP" not in second.messages[0].calendar
+
     def test_taking_an_answer_back_is_not_one(self) -> None:
         assert changed(one("ACCEPTED"), one("NEEDS-ACTION"), LEE).nothing_rule == "change.local-only"
 

@@ -482,6 +482,13 @@ class TestSequence:
         settings = DiffSettings(last_dtstamp=NOW.replace(second=30))
         assert "DTSTAMP:20261123T090031Z" in changed(one(), None, settings=settings).messages[0].calendar
 
+    def test_a_client_that_forgets_the_stamp_does_not_turn_it_back(self) -> None:
+        first = changed(None, one())
+        again = changed(first.stored, one())
+        assert again.nothing_rule == "change.not-significant"
+        assert "DTSTAMP:20261123T090000Z" in (again.stored or "")
+        assert "DTSTAMP:20261123T090001Z" in changed(again.stored, one("LOCATION:Rome")).messages[0].calendar
+
     def test_a_stamp_from_far_ahead_is_not_followed(self) -> None:
         old = calendar(component(*meeting(), dtstamp="20380101T000000Z"))
         assert "DTSTAMP:20261123T090000Z" in changed(old, None).messages[0].calendar
