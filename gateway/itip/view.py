@@ -204,10 +204,13 @@ def clean(line: Prop, kept: frozenset[str] = _PARAMS) -> Prop:
 
 
 def _recurrence_id(line: Prop, series: Series, key: InstanceKey) -> Prop:
-    """RECURRENCE-ID in the master's type and zone, whatever the client wrote (RFC 5545 §3.8.4.4)."""
+    """RECURRENCE-ID in the master's type and zone, whatever the client wrote (RFC 5545 §3.8.4.4).
+
+    Of its ranges only THISANDFUTURE is one that may be sent (RFC 5545 §3.2.13).
+    """
     written = series.line_for("RECURRENCE-ID", key)
-    ranged = line.param("RANGE")
-    return written.with_param("RANGE", ranged) if ranged else written
+    following = (line.param("RANGE") or "").upper() == "THISANDFUTURE"
+    return written.with_param("RANGE", "THISANDFUTURE") if following else written
 
 
 def _exdates(master: Component, series: Series, hidden: Iterable[InstanceKey]) -> list[Prop]:

@@ -4,7 +4,7 @@
 import pytest
 
 from tests.support.calendars import DANA, LEE, SAM, calendar, component, events
-from tests.support.changes import KIM, changed, meeting, people, without
+from tests.support.changes import KIM, changed, meeting, occurrence, people, without
 
 PRIVATE = (
     "TRANSP:TRANSPARENT",
@@ -84,6 +84,18 @@ def test_what_receivers_count_on_is_there_even_where_the_client_left_it_out() ->
 def test_an_invitation_has_a_status_that_invitations_may_have(written: str, sent: str) -> None:
     text = changed(None, one(f"STATUS:{written}")).messages[0].calendar
     assert f"\r\nSTATUS:{sent}\r\n" in text
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"), [("THISANDFUTURE", True), ("thisandfuture", True), ("THISANDPRIOR", False)]
+)
+def test_a_change_of_all_earlier_occurrences_is_never_sent(written: str, sent: bool) -> None:
+    moved = [
+        line.replace("RECURRENCE-ID", f"RECURRENCE-ID;RANGE={written}") for line in occurrence("20261210", hour=14)
+    ]
+    series = component(*meeting("RRULE:FREQ=WEEKLY;COUNT=5"))
+    text = changed(calendar(series), calendar(series, component(*moved))).messages[0].calendar
+    assert ("RANGE=" in text) == ("RANGE=THISANDFUTURE" in text) == sent
 
 
 def test_a_cancellation_says_what_and_when_and_no_more() -> None:
