@@ -32,6 +32,8 @@ from policies.incoming import party_of
 from policies.sender_trust import Trust
 
 _OBSERVED = ("REQUEST", "CANCEL", "REPLY")
+_REPEATED = "We have just sent this guest the same message"
+_LINKED = "The guest gets a copy of the mail with answer links"
 
 
 @dataclass(slots=True)
@@ -64,9 +66,14 @@ def observe_own_mail(unit: Unit, context: Context, mail: Mail, found: FoundCalen
             continue
         repeated = set() if found.signed or len(spoken) > 1 else _repeated(unit, context, mail, account, message)
         own.outcomes.append(_keep(unit, context, mail, account, part, message))
+        for recipient in sorted(repeated):
+            _record(unit, context, mail, account, part, "withheld", "outgoing.repeated", _REPEATED, recipient)
         own.repeated |= repeated
         if part.method == "REQUEST" and len(spoken) == 1 and not found.signed:
             linked = plan_links(unit, context, mail, account, _stored(unit, account, message), message)
+            for recipient in linked.recipients if linked is not None else ():
+                if recipient not in repeated:
+                    _record(unit, context, mail, account, part, "queued", "outgoing.linked", _LINKED, recipient)
             own.linked += [linked] if linked is not None else []
     return own
 
@@ -106,8 +113,7 @@ def _keep(
     item, now = _stored(unit, account, message), context.clock.now()
     told = normal_addresses(mail.envelope.recipients)
     own = normal_addresses(unit.accounts.addresses(account.id))
-    message_id = parse_facts(parse_headers(mail.trace + mail.data)).message_id
-    remember_mailed(unit, context, account.id, read_said(message, own, now), told, message_id)
+    remember_mailed(unit, context, account.id, read_said(message, own, now), told, _message_id(mail))
     new = _as_said(unit, item, message, account, now)
     if new is None or (item is not None and build_tree(new) == item.ical):
         reason = "It says what is stored already"
@@ -118,6 +124,10 @@ def _keep(
     except Refused as error:
         return _record(unit, context, mail, account, part, "ignored", "outgoing.not-kept", error.public)
     return _record(unit, context, mail, account, part, "applied", "outgoing.kept", "It is kept as the event it is")
+
+
+def _message_id(mail: Mail) -> str | None:
+    return parse_facts(parse_headers(mail.trace + mail.data)).message_id
 
 
 def _stored(unit: Unit, account: Account, message: Component) -> StoredObject | None:
@@ -171,6 +181,7 @@ def _record(
     outcome: str,
     rule: str,
     reason: str,
+    recipient: str = "",
 ) -> PartOutcome:
     unit.journal.write(
         Entry(
@@ -180,9 +191,10 @@ def _record(
             rule=rule,
             reason=reason,
             mail_id=mail.id,
+            message_id=_message_id(mail),
             queue_id=mail.origin.queue_id,
             account_id=account.id,
-            recipient=account.address,
+            recipient=recipient or account.address,
             uid=part.uid[:1024],
             method=part.method[:32],
         )

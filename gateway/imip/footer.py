@@ -51,11 +51,11 @@ def find_places(data: bytes) -> tuple[Place, ...]:
             continue
         raw, encoding = data[leaf.block.body : leaf.end], _encoding(leaf)
         octets = decode_transfer(raw, encoding)
-        if octets is None or not is_charset(leaf.kind.get("charset") or "us-ascii"):
+        charset = leaf.kind.get("charset") or "us-ascii"
+        if octets is None or not is_charset(charset) or _encoded("<a>", charset) is None:
             continue
         if octets.lstrip().startswith(_PGP):
             return ()
-        charset = leaf.kind.get("charset") or "us-ascii"
         found[subtype] = Place(subtype, leaf.block.body, leaf.end, charset, encoding)
     return tuple(found.values())
 

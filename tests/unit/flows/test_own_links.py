@@ -36,6 +36,17 @@ async def test_each_guest_gets_a_link_of_their_own(world: World) -> None:
     assert file
 
 
+async def test_the_history_of_the_mail_says_what_was_done(world: World) -> None:
+    data = letter(BOTH, "REQUEST")
+    await submit(world, data, GUEST)
+    message_id = message_from_bytes(data)["Message-ID"]
+    traced = await world.context.store.read(lambda unit: unit.journal.trace(message_id))
+    assert {(entry.recipient, entry.rule) for entry in traced} == {
+        ("ann@example.org", "outgoing.kept"),
+        (GUEST, "outgoing.linked"),
+    }
+
+
 async def test_all_but_the_question_is_as_the_program_wrote_it(world: World) -> None:
     data = letter(BOTH, "REQUEST")
     await submit(world, data, GUEST)

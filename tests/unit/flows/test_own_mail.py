@@ -168,6 +168,7 @@ async def test_what_we_have_just_told_is_not_passed_on_as_well(world: World) -> 
     await world.work()
     disposition = await submit(world, letter(MEETING, "REQUEST"), GUEST, OTHER)
     assert disposition.consumed == {GUEST}, "the other was not told by us"
+    assert ("outgoing.repeated", "We have just sent this guest the same message") in await world.reasons()
     await world.work()
     assert ours(world) == ["REQUEST"]
     assert len(world.sent(GUEST)) == 1

@@ -91,7 +91,8 @@ def test_words_come_in_the_charset_of_the_part(charset: str) -> None:
 )
 def test_no_room_where_nothing_should_be_added(odd: str) -> None:
     data = mail(odd, kind="mixed")
-    assert add_footer(data, find_places(data), FOOTER) is None
+    assert find_places(data) == ()
+    assert add_footer(data, (), FOOTER) is None
 
 
 def test_one_footer_in_each_form_and_not_one_in_each_part() -> None:
