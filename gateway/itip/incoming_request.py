@@ -45,8 +45,7 @@ def new_object(arrival: Arrival) -> Outcome:
     """Keep an invitation to an event that is not here yet: all that came, or single occurrences without a series."""
     draft = Draft(empty_calendar(arrival.message.calendar))
     draft.take_zones(arrival.message.calendar)
-    incoming = read_object(arrival.message.calendar)
-    for key, component in _newest(incoming.series.master, arrival, draft):
+    for key, component in _newest(read_object(arrival.message.calendar).series, arrival):
         draft.put(key, _with_stamp(taken(_in_masters_form(draft, key, component)), arrival))
     organizer = named(arrival.message.organizer)
     by = "" if arrival.bearer == normal_address(organizer) else f"; {named(arrival.bearer)} sent it"
@@ -54,28 +53,15 @@ def new_object(arrival: Arrival) -> Outcome:
     return conclude(arrival, [finding], draft.build())
 
 
-def _newest(master: Component | None, arrival: Arrival, draft: Draft) -> list[tuple[InstanceKey, Component]]:
+def _newest(series: Series, arrival: Arrival) -> list[tuple[InstanceKey, Component]]:
     """The components by instance, the series first; of two for one instance the newer, of equals the first."""
     found: dict[InstanceKey, Component] = {}
-    if master is not None:
-        draft_series = read_object(arrival.message.calendar).series
-        for component in arrival.message.components:
-            key = draft_series.component_key(component)
-            _keep_newer(found, key, component, arrival)
-    else:
-        for component in arrival.message.components:
-            _keep_newer(found, draft.key_of(component, arrival.zones), component, arrival)
+    for component in arrival.message.components:
+        key = series.component_key(component)
+        known = None if key is None else found.get(key)
+        if key is not None and (known is None or _stamp(arrival, component) > _stamp(arrival, known)):
+            found[key] = component
     return sorted(found.items(), key=lambda pair: pair[0] != MASTER)
-
-
-def _keep_newer(
-    found: dict[InstanceKey, Component], key: InstanceKey | None, component: Component, arrival: Arrival
-) -> None:
-    if key is None:
-        return
-    known = found.get(key)
-    if known is None or _stamp(arrival, component) > _stamp(arrival, known):
-        found[key] = component
 
 
 def _stamp(arrival: Arrival, component: Component) -> Stamp:

@@ -110,7 +110,7 @@ def _inline_attachment(line: Prop) -> Prop | None:
 
 
 def _blank_text(line: Prop) -> Prop | None:
-    return line if line.text.strip() else None
+    return line if line.value[:1].isalnum() or line.text.strip() else None
 
 
 def _unreadable_line(line: Prop) -> None:
