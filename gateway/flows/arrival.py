@@ -196,12 +196,17 @@ def _keep_proposal(unit: Unit, context: Context, item: StoredObject, outcome: Ou
     if proposal is None:
         return
     changes = [{"name": c.name, "old": c.old, "new": c.new, "recurrence_id": c.recurrence_id} for c in proposal.changes]
+    author = normal_address(proposal.address)
+    for earlier in unit.objects.proposals(item.id):
+        same = (earlier.address, earlier.recurrence_id) == (author, proposal.recurrence_id)
+        if same and earlier.state == "open":  # a second thought: the organizer decides on the last one
+            unit.objects.set_proposal_state(earlier.id, "replaced")
     unit.objects.add_proposal(
         StoredProposal(
             id=context.ids.row("prp"),
             object_id=item.id,
             account_id=item.account_id,
-            address=normal_address(proposal.address),
+            address=author,
             recurrence_id=proposal.recurrence_id,
             changes=changes,
             comment=proposal.comment,

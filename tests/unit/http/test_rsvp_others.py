@@ -114,10 +114,10 @@ async def test_an_address_that_cannot_be_reached_is_said(world: RsvpWorld, page:
     assert "Sam no answer yet sam@other.example · The message could not be delivered." in (await world.get(page)).text
 
 
-async def proposed(world: RsvpWorld) -> None:
+async def proposed(world: RsvpWorld, day: str = "2026-06-17") -> None:
     link = await world.link(LEE)
     form = (await world.get(link + "/propose")).hidden()
-    await world.post(link + "/propose", start="2026-06-17T09:00", end="2026-06-17T10:00", comment="Trains", **form)
+    await world.post(link + "/propose", start=f"{day}T09:00", end=f"{day}T10:00", comment="Trains", **form)
 
 
 async def test_a_proposal_is_taken_up_as_an_edit_that_tells_everybody(world: RsvpWorld, page: str) -> None:
@@ -133,6 +133,17 @@ async def test_a_proposal_is_taken_up_as_an_edit_that_tells_everybody(world: Rsv
     assert partstats(item.ical)[LEE] == "NEEDS-ACTION"
     subjects = [str(mail["Subject"]) for mail in (await world.mails())[before:]]
     assert sum(subject.startswith("Updated invitation") for subject in subjects) == 3
+    assert "Proposed changes" not in (await world.get(page)).text
+
+
+async def test_of_two_proposals_of_one_guest_the_last_is_decided(world: RsvpWorld, page: str) -> None:
+    await proposed(world)
+    world.clock.advance(timedelta(minutes=5))
+    await proposed(world, "2026-06-18")
+    seen = await world.get(page)
+    assert "Thursday, June 18, 2026" in seen.text
+    assert "Wednesday, June 17, 2026" not in seen.text
+    await world.post(page, do="decline", **seen.hidden(0))
     assert "Proposed changes" not in (await world.get(page)).text
 
 
