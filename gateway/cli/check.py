@@ -5,19 +5,17 @@ import argparse
 import asyncio
 import shutil
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import partial
 
 from cryptography import x509
 
 from gateway.app import next_hop, open_context
 from gateway.authn.resolver import DnsResolver
-from gateway.cli.output import answer
-from gateway.cli.postfix_settings import TRANSPORT
+from gateway.cli.findings import Finding, State, tell
+from gateway.cli.postconf import Postconf
+from gateway.cli.postfix_check import check_wiring
 from gateway.cli.settings import loaded
 from gateway.config import Config, Listener
 from gateway.errors import Deferred, GatewayError
@@ -27,24 +25,6 @@ from gateway.store.accounts import DkimKey
 from gateway.store.unit import Unit
 
 SOON = timedelta(days=14)
-
-
-class State(StrEnum):
-    """How a check came out. A hint is worth reading and breaks nothing."""
-
-    GOOD = "ok"
-    HINT = "hint"
-    BAD = "fault"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line: what was looked at, what was found, and how to mend it."""
-
-    what: str
-    state: State
-    found: str
-    mend: str = ""
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -60,12 +40,7 @@ async def _check(args: argparse.Namespace) -> int:
     for url in dict.fromkeys((config.relay.url, *(each.next_hop for each in config.listeners if each.next_hop))):
         findings.append(await _next_hop(config, url))
     findings += _postfix(config)
-    lines = []
-    for finding in findings:
-        lines.append(f"{finding.state:<5}  {finding.what}: {finding.found}")
-        lines += [f"       mend: {finding.mend}"] if finding.mend else []
-    answer(args, {"checks": [asdict(finding) for finding in findings]}, lines)
-    return 1 if any(finding.state is State.BAD for finding in findings) else 0
+    return tell(args, findings)
 
 
 def _tls(config: Config) -> Iterator[Finding]:
@@ -157,27 +132,5 @@ async def _next_hop(config: Config, url: str) -> Finding:
 
 
 def _postfix(config: Config) -> Iterator[Finding]:
-    """The mistakes that wiring makes possible: a loop, folding, a limit that has no effect."""
-    program = shutil.which("postconf")
-    if program is None:
-        return
-    done = subprocess.run([program, "-n"], capture_output=True, text=True, check=False)  # noqa: S603
-    main = {
-        name.strip(): value.strip() for name, _, value in (line.partition("=") for line in done.stdout.splitlines())
-    }
-    services = subprocess.run([program, "-P"], capture_output=True, text=True, check=False).stdout  # noqa: S603
-    filtered = TRANSPORT in main.get("content_filter", "")
-    wired = filtered or "smtpd_proxy_filter" in services or _milter_named(config, main.get("smtpd_milters", ""))
-    if not wired:
-        yield Finding("Postfix", State.HINT, "no mail is handed to us", "imip-gateway postfix apply --mode lmtp")
-    if filtered and not any(line.endswith("/content_filter =") for line in services.splitlines()):
-        yield Finding("Postfix", State.BAD, "no service has content_filter empty", "mail would go round: postfix apply")
-    if filtered and "line_length_limit = 0" not in services:
-        yield Finding("Postfix", State.BAD, "long lines are folded on the way to us", "postfix apply: signatures break")
-    if wired and filtered:
-        yield Finding("Postfix", State.GOOD, f"hands mail to {main['content_filter']}")
-
-
-def _milter_named(config: Config, milters: str) -> bool:
-    ours = [str(listener.address).removeprefix("unix:") for listener in config.listeners if listener.kind == "milter"]
-    return any(address in milters for address in ours)
+    if shutil.which("postconf") is not None:
+        yield from check_wiring(config, Postconf(None))

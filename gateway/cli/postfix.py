@@ -1,25 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`imip-gateway postfix show | apply | undo`: the Postfix settings for each way to connect.
+"""`imip-gateway postfix show | apply | check | undo`: the Postfix settings for each way to connect.
 
-`apply` works through postconf, may be repeated, and keeps what stood there before in `imip-gateway.undo.json` beside
-main.cf, from which `undo` puts everything back.
+`apply` works through postconf, may be repeated, takes the place of another way that was applied before, and keeps what
+stood there in `imip-gateway.undo.json` and in copies beside main.cf and master.cf, from which `undo` puts all back.
 """
 
 import argparse
+import hashlib
 import json
 import shutil
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.cli.findings import tell
 from gateway.cli.output import answer
+from gateway.cli.postconf import Postconf
+from gateway.cli.postfix_check import check_wiring
 from gateway.cli.postfix_settings import MODES, Wiring, wiring
 from gateway.cli.settings import loaded
 from gateway.config import Config
 from gateway.errors import Misconfigured, Refused
 
 UNDO = "imip-gateway.undo.json"
+_FILES = ("main.cf", "master.cf")
+_BACKUP = ".before-imip-gateway"
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -27,17 +32,20 @@ def register(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     show = verbs.add_parser("show", help="print the settings, with the reason for each")
     apply = verbs.add_parser("apply", help="make the settings; may be repeated, can be undone")
+    check = verbs.add_parser("check", help="find the mistakes in how Postfix and the gateway are connected")
     undo = verbs.add_parser("undo", help="put back what stood there before the first apply")
     for each in (show, apply):
         each.add_argument("--mode", required=True, choices=MODES, help="which way to connect")
         each.add_argument("--door", help="where the gateway listens (default: from its configuration)")
         each.add_argument("--back", help="where Postfix takes mail back (default: from [relay] url)")
         each.add_argument("--service", default="smtp/inet", help="mode proxy: the service that takes mail in")
-    for each in (apply, undo):
+    for each in (apply, check, undo):
         each.add_argument("--config-dir", type=Path, help="Postfix's config_directory (default: its own)")
+    for each in (apply, undo):
         each.add_argument("--no-reload", action="store_true", help="do not reload Postfix")
     show.set_defaults(func=_show)
     apply.set_defaults(func=_apply)
+    check.set_defaults(func=lambda args: tell(args, tuple(check_wiring(loaded(args), Postconf(args.config_dir)))))
     undo.set_defaults(func=_undo)
 
 
@@ -69,10 +77,10 @@ def _show(args: argparse.Namespace) -> int:
     lines += ["", "# master.cf"]
     for service in plan.services:
         lines.append(f"{service.name:<20} {service.kind:<5} {service.columns}")
-        for name, value, why in service.options:
-            lines.append(f"  -o {name}={value}" + (f"    # {why}" if why else ""))
+        for name, value, why in service.options:  # master.cf has no remarks at the end of a line
+            lines += [*(f"  {line}" for line in _reason(why)), f"  -o {name}={value}"]
     for key, name, value, why in plan.overrides:
-        lines.append(f"# in the service {key}: {why}\n  -o {name}={value}")
+        lines += [f"# in the service {key}: {why}", f"  -o {name}={value}"]
     document = {
         "mode": plan.mode,
         "main.cf": {name: value for name, value, _ in plan.parameters},
@@ -88,99 +96,93 @@ def _reason(why: str) -> list[str]:
     return [f"# {why}"] if why else []
 
 
-class _Postconf:
-    """Postfix's own tool for its own files."""
-
-    def __init__(self, config_dir: Path | None) -> None:
-        program = shutil.which("postconf") or "/usr/sbin/postconf"
-        if not Path(program).exists():
-            raise Refused("not-found", "There is no Postfix on this machine (no postconf)")
-        self._words = [program, *(["-c", str(config_dir)] if config_dir else [])]
-        self.folder = config_dir or Path(self("-h", "config_directory"))
-
-    def __call__(self, *words: str) -> str:
-        done = subprocess.run([*self._words, *words], capture_output=True, text=True, check=False)  # noqa: S603
-        if done.returncode != 0:
-            raise Refused("postconf", f"postconf {' '.join(words)}: {done.stderr.strip()[:300]}")
-        return done.stdout.strip()
-
-    def set_in_file(self, name: str) -> str | None:
-        """A parameter as main.cf sets it; None where it stands at its default."""
-        line = self("-n", name)
-        return line.partition("=")[2].strip() if "=" in line else None
-
-    def service(self, key: str) -> str | None:
-        """A master.cf entry as one text; None where there is none."""
-        return self("-M", key) or None
-
-    def option(self, key: str, name: str) -> str | None:
-        line = self("-P", f"{key}/{name}")
-        return line.partition("=")[2].strip() if "=" in line else None
-
-
 def _apply(args: argparse.Namespace) -> int:
     plan = _wiring(args)
-    postconf = _Postconf(args.config_dir)
-    before = _before(postconf, plan)
-    for name, value, _ in plan.parameters:
-        if name == "smtpd_milters":
-            value = _with_milter(before["main"].get(name), value)
-        postconf("-e", f"{name}={value}")
+    postconf = Postconf(args.config_dir)
+    if missing := {key for key, *_ in plan.overrides} - set(postconf.read().services):
+        raise Refused("not-found", f"master.cf has no service {', '.join(missing)}; name the one that takes mail in")
+    if not (postconf.folder / UNDO).exists():
+        for name in _FILES:
+            shutil.copy2(postconf.folder / name, postconf.folder / f"{name}{_BACKUP}")
+    kept, touched = _kept(postconf), _touched(plan)
+    for kind, read in _READERS.items():
+        for place in touched[kind]:
+            if place not in kept[kind]:  # what stood there the first time: undo leads back to the beginning
+                kept[kind][place] = read(postconf, place)
+    _keep(postconf, kept)
+    _restore(postconf, {kind: {p: v for p, v in kept[kind].items() if p not in touched[kind]} for kind in touched})
+    milters = kept["main"].get("smtpd_milters")
+    postconf.edit("-e", (f"{n}={_with_milter(n, milters, v)}" for n, v, _ in plan.parameters))
     for service in plan.services:
         postconf("-M", f"{service.key}={service.name} {service.kind} {service.columns}")
-        for name, value, _ in service.options:
-            postconf("-P", f"{service.key}/{name}={value}")
-    for key, name, value, _ in plan.overrides:
-        postconf("-P", f"{key}/{name}={value}")
-    _reload(args, postconf)
+    postconf.edit("-P", (f"{service.key}/{n}={v}" for service in plan.services for n, v, _ in service.options))
+    postconf.edit("-P", (f"{key}/{n}={v}" for key, n, v, _ in plan.overrides))
+    left: _Kept = {kind: {p: v for p, v in kept[kind].items() if p in touched[kind]} for kind in touched}
+    _keep(postconf, {**left, "left": _digests(postconf)})
+    if not args.no_reload:
+        postconf.reload()
     text = f"Postfix is connected as {plan.mode}; `imip-gateway postfix undo` puts back what was"
     return answer(args, {"mode": plan.mode, "config_directory": str(postconf.folder)}, text)
 
 
-def _with_milter(present: str | None, ours: str) -> str:
-    """Our milter after those that are there: theirs write the results that we read."""
-    return f"{present}, {ours}" if present else ours
-
-
-def _before(postconf: _Postconf, plan: Wiring) -> dict[str, Any]:
-    """Remember what stood there, the first time only: undo leads back to the beginning."""
-    path = postconf.folder / UNDO
-    if path.exists():
-        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    else:
-        kept = {"main": {}, "services": {}, "options": {}}
-    for name, _, _ in plan.parameters:
-        kept["main"].setdefault(name, postconf.set_in_file(name))
-    for service in plan.services:
-        kept["services"].setdefault(service.key, postconf.service(service.key))
-    for key, name, _, _ in plan.overrides:
-        kept["options"].setdefault(f"{key}/{name}", postconf.option(key, name))
-    path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-    return kept
-
-
 def _undo(args: argparse.Namespace) -> int:
-    postconf = _Postconf(args.config_dir)
-    path = postconf.folder / UNDO
-    if not path.exists():
-        raise Refused("not-found", f"Nothing was applied: there is no {path}")
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    for name, value in kept["main"].items():
-        postconf("-X", name) if value is None else postconf("-e", f"{name}={value}")
-    for key, line in kept["services"].items():
-        if line is None:
-            postconf("-M", "-X", key)
-        else:
-            postconf("-M", f"{key}={' '.join(line.split())}")
-    for place, value in kept["options"].items():
-        postconf("-P", "-X", place) if value is None else postconf("-P", f"{place}={value}")
-    path.unlink()
-    _reload(args, postconf)
+    postconf = Postconf(args.config_dir)
+    if not (postconf.folder / UNDO).exists():
+        raise Refused("not-found", f"Nothing was applied: there is no {postconf.folder / UNDO}")
+    kept = _kept(postconf)
+    if kept.get("left") == _digests(postconf):  # nobody has touched them since: octet for octet what was there
+        for name in _FILES:
+            shutil.copyfile(postconf.folder / f"{name}{_BACKUP}", postconf.folder / name)
+    else:
+        _restore(postconf, kept)
+    for name in (UNDO, *(f"{name}{_BACKUP}" for name in _FILES)):
+        (postconf.folder / name).unlink(missing_ok=True)
+    if not args.no_reload:
+        postconf.reload()
     return answer(args, {"undone": True}, "Postfix is as it was before the first apply")
 
 
-def _reload(args: argparse.Namespace, postconf: _Postconf) -> None:
-    if args.no_reload:
-        return
-    program = shutil.which("postfix") or "/usr/sbin/postfix"
-    subprocess.run([program, "-c", str(postconf.folder), "reload"], capture_output=True, check=False)  # noqa: S603
+def _digests(postconf: Postconf) -> dict[str, str | None]:
+    return {name: hashlib.sha256((postconf.folder / name).read_bytes()).hexdigest() for name in _FILES}
+
+
+#: What stood at each place that we touched, by kind of place; None where nothing did.
+_Kept = dict[str, dict[str, str | None]]
+_READERS: dict[str, Callable[[Postconf, str], str | None]] = {
+    "main": Postconf.set_in_file,
+    "services": Postconf.service,
+    "options": lambda postconf, place: postconf.option(*place.rsplit("/", 1)),
+}
+
+
+def _touched(plan: Wiring) -> dict[str, tuple[str, ...]]:
+    return {
+        "main": tuple(name for name, *_ in plan.parameters),
+        "services": tuple(service.key for service in plan.services),
+        "options": tuple(f"{key}/{name}" for key, name, *_ in plan.overrides),
+    }
+
+
+def _with_milter(name: str, present: str | None, value: str) -> str:
+    """Our milter after those that were there: theirs write the results that we read."""
+    return f"{present}, {value}" if name == "smtpd_milters" and present else value
+
+
+def _kept(postconf: Postconf) -> _Kept:
+    path = postconf.folder / UNDO
+    if not path.exists():
+        return {"main": {}, "services": {}, "options": {}}
+    kept: _Kept = json.loads(path.read_text(encoding="utf-8"))
+    return kept
+
+
+def _keep(postconf: Postconf, kept: _Kept) -> None:
+    (postconf.folder / UNDO).write_text(json.dumps(kept, indent=1), encoding="utf-8")
+
+
+def _restore(postconf: Postconf, kept: _Kept) -> None:
+    """Put back what stood there: before the first apply, or before another way to connect was tried."""
+    for kind, setting, removing in (("main", "-e", "-X"), ("options", "-P", "-P -X"), ("services", "-M", "-M -X")):
+        values = {place: value for place, value in kept[kind].items() if value is not None}
+        postconf.edit(removing, kept[kind].keys() - values.keys())
+        postconf.edit(setting, (f"{place}={' '.join(value.split())}" for place, value in values.items()))

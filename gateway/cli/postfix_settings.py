@@ -120,7 +120,7 @@ def _proxy(door: str, back: str, entry: str, sessions: int) -> Wiring:
         (
             (entry, "smtpd_proxy_filter", door, "before the queue: one queue pass instead of two"),
             (entry, "smtpd_proxy_options", "speed_adjust", "the gateway is called when the mail is complete"),
-            (entry, "smtpd_client_connection_count_limit", str(sessions), "no more than the gateway's sessions"),
+            (entry, "smtpd_client_connection_count_limit", str(sessions), "one client cannot take every session"),
         ),
     )
 

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`postfix show | apply | check | undo` on configuration folders of their own, through Postfix's real postconf."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.main import main
+from gateway.cli.postconf import Postconf
+from tests.conftest import missing
+
+CONFIG = """
+[gateway]
+hostname = "mail.example.org"
+data_dir = "{folder}/data"
+[authn]
+trusted_authserv_ids = ["mx.example.org"]
+received_above_authres = 1
+[[listener]]
+kind = "lmtp"
+listen = "127.0.0.1:10025"
+[[listener]]
+kind = "filter"
+listen = "127.0.0.1:10024"
+[[listener]]
+kind = "milter"
+listen = "127.0.0.1:10023"
+"""
+MASTER = """\
+# our border
+smtp      inet  n       -       n       -       -       smtpd
+# the rest
+pickup    unix  n       -       n       60      1       pickup
+cleanup   unix  n       -       n       -       0       cleanup
+qmgr      unix  n       -       n       300     1       qmgr
+"""
+MAIN = "# as it was installed\ncompatibility_level = 3.6\nsmtpd_milters = inet:127.0.0.1:8891\n"
+
+
+@pytest.fixture
+def etc(tmp_path: Path) -> Path:
+    if shutil.which("postconf", path="/usr/sbin:/usr/bin:/sbin:/bin") is None:
+        missing("Postfix")
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    (folder / "main.cf").write_text(MAIN)
+    (folder / "master.cf").write_text(MASTER)
+    (tmp_path / "gateway.toml").write_text(CONFIG.format(folder=tmp_path))
+    return folder
+
+
+def run(etc: Path, *words: str) -> int:
+    return main(["--config", str(etc.parent / "gateway.toml"), "postfix", *words])
+
+
+def apply(etc: Path, mode: str) -> None:
+    assert run(etc, "apply", "--mode", mode, "--config-dir", str(etc), "--no-reload") == 0
+
+
+def check(etc: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
+    capsys.readouterr()
+    run(etc, "check", "--config-dir", str(etc), "--json")
+    checks: list[dict[str, str]] = json.loads(capsys.readouterr().out)["checks"]
+    return checks
+
+
+def files(etc: Path) -> tuple[str, str]:
+    return (etc / "main.cf").read_text(), (etc / "master.cf").read_text()
+
+
+@pytest.mark.parametrize("mode", ["lmtp", "filter", "proxy", "milter"])
+def test_apply_again_changes_nothing_and_undo_leaves_every_octet_as_it_was(etc: Path, mode: str) -> None:
+    apply(etc, mode)
+    once = files(etc)
+    apply(etc, mode)
+    assert files(etc) == once != (MAIN, MASTER)
+    assert run(etc, "undo", "--config-dir", str(etc), "--no-reload") == 0
+    assert files(etc) == (MAIN, MASTER)
+    assert sorted(path.name for path in etc.iterdir()) == ["main.cf", "master.cf"]
+
+
+def test_another_way_takes_the_place_of_the_first(etc: Path) -> None:
+    for mode in ("proxy", "lmtp", "milter"):
+        apply(etc, mode)
+    wired = Postconf(etc).read()
+    assert wired.main["content_filter"] == ""
+    assert wired.main["smtpd_milters"].startswith("inet:127.0.0.1:8891, {")
+    assert "smtpd_proxy_filter" not in str(wired.options)
+    assert not any("10026" in key for key in wired.services)
+
+
+def test_undo_keeps_what_somebody_changed_in_the_meantime(etc: Path) -> None:
+    apply(etc, "lmtp")
+    Postconf(etc)("-e", "mail_name=Ours")
+    assert run(etc, "undo", "--config-dir", str(etc), "--no-reload") == 0
+    wired = Postconf(etc).read()
+    assert (wired.main["mail_name"], wired.main["content_filter"]) == ("Ours", "")
+    assert "imip-gateway/unix" not in wired.services
+
+
+def test_undo_without_apply_says_so(etc: Path) -> None:
+    assert run(etc, "undo", "--config-dir", str(etc), "--no-reload") != 0
+
+
+def test_what_show_prints_may_be_pasted(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(etc, "show", "--mode", "lmtp") == 0
+    main_cf, _, master_cf = capsys.readouterr().out.partition("# master.cf\n")
+    (etc / "main.cf").write_text(MAIN + main_cf)
+    (etc / "master.cf").write_text(MASTER + master_cf)
+    assert [each["state"] for each in check(etc, capsys)] == ["ok"]
+
+
+@pytest.mark.parametrize("mode", ["lmtp", "filter", "proxy", "milter"])
+def test_what_apply_made_is_in_order(etc: Path, mode: str, capsys: pytest.CaptureFixture[str]) -> None:
+    apply(etc, mode)
+    assert [each["state"] for each in check(etc, capsys)] == ["ok"]
+
+
+def test_a_postfix_that_does_not_know_us(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no mail is handed to us" in str(check(etc, capsys))
+
+
+BACK, OUT = "127.0.0.1:10026/inet", "imip-gateway/unix"
+MISTAKES = {
+    "a loop": ("-P", f"{BACK}/content_filter=imip-gateway:[127.0.0.1]:10025", "loop"),
+    "a loop through header checks": ("-P", f"{BACK}/receive_override_options=no_milters", "FILTER line"),
+    "folding": ("-P", f"{OUT}/lmtp_line_length_limit=998", "folded"),
+    "no XFORWARD": ("-P", f"{OUT}/lmtp_send_xforward_command=no", "not told the client"),
+    "a limit without effect": ("-P", f"{OUT}/imip-gateway_destination_recipient_limit=1", "no effect"),
+    "impatience": ("-P", f"{OUT}/lmtp_data_done_timeout=2m", "delivered twice"),
+    "mapped twice": ("-e", "receive_override_options=", "mail is doubled"),
+    "mapped never": ("-P", f"{BACK}/receive_override_options=no_address_mappings,no_header_body_checks", "neither"),
+    "completed headers": ("-P", f"{BACK}/local_header_rewrite_clients=permit_inet_interfaces", "strangers' mail"),
+    "too few to take back": ("-F", f"{BACK}/process_limit=2", "2 processes"),
+    "more sessions than the door takes": ("-e", "imip-gateway_destination_concurrency_limit=500", "the door takes 200"),
+    "larger mail than we take": ("-e", "message_size_limit=100000000", "would bounce"),
+    "a door that is not there": ("-e", "content_filter=imip-gateway:[127.0.0.1]:10099", "none of our doors"),
+    "the wrong kind of door": ("-e", "content_filter=imip-gateway:[127.0.0.1]:10024", "another kind"),
+    "nobody takes mail back": ("-M#", BACK, "where we bring mail back"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_found(etc: Path, mistake: str, capsys: pytest.CaptureFixture[str]) -> None:
+    apply(etc, "lmtp")
+    Postconf(etc)("-e", "mime_header_checks=regexp:/etc/x")
+    *words, told = MISTAKES[mistake]
+    Postconf(etc)(*words)
+    faults = [each for each in check(etc, capsys) if each["state"] == "fault"]
+    assert faults
+    assert all(told in fault["found"] for fault in faults)
+    assert all(fault["mend"] for fault in faults)
+
+
+def test_a_way_back_that_is_open_to_all(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    apply(etc, "lmtp")
+    text = (etc / "master.cf").read_text().replace("127.0.0.1:10026", "10026")
+    (etc / "master.cf").write_text(text)
+    assert "listens to everybody" in str(check(etc, capsys))
+
+
+def test_another_milter_after_ours(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    apply(etc, "milter")
+    now = Postconf(etc).read().main["smtpd_milters"]
+    Postconf(etc)("-e", f"smtpd_milters={now}, inet:127.0.0.1:8893")
+    assert "inet:127.0.0.1:8893 sees mail after us" in str(check(etc, capsys))
