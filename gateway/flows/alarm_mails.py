@@ -58,13 +58,14 @@ def enqueue_alarm_mail(
     unit: Unit, context: Context, account: Account, recipient: Reached, words: Sequence[AlarmWord], *, now: datetime
 ) -> None:
     """Owe one mail to one recipient in this transaction; the worker builds and sends it."""
-    first = min(words, key=lambda word: word.firing.starts_at)
     said = sorted(words, key=lambda word: word.firing.starts_at)
+    told = {_said(word): word for word in reversed(said)}  # an alarm for each of two people may reach one in the end
+    first = said[0]
     payload = {
         "to": recipient.address,
         "is_own": recipient.is_own,
         "identity": "\x1f".join(_identity(word) for word in said),
-        "alarms": [_built(word, is_own=recipient.is_own) for word in said],
+        "alarms": [_built(word, is_own=recipient.is_own) for word in reversed(told.values())],
         "told_at": now.isoformat(),
     }
     name, at = context.ids.row("tsk"), min(now, context.clock.now())  # `alarms run` fires ahead of the clock
@@ -130,6 +131,12 @@ def _event_url(unit: Unit, context: Context, account: Account, mail: AlarmMail) 
     owner = unit.accounts.get(calendar.account_id) or account
     steps = (owner.address, calendar.name, place.href)
     return f"{context.public_url}/dav/calendars/" + "/".join(quote(step, safe="@") for step in steps)
+
+
+def _said(word: AlarmWord) -> tuple[object, ...]:
+    """What a reader sees of an alarm, as far as two of them may differ."""
+    firing = word.firing
+    return word.item.id, firing.starts_at, firing.alarm.summary, firing.alarm.description, firing.alarm.attachments
 
 
 def _identity(word: AlarmWord) -> str:
