@@ -14,8 +14,11 @@ import sqlalchemy as sa
 from gateway.errors import Refused
 from gateway.store import schema
 from gateway.store.changes import Changes, Kind
+from gateway.store.directory import PeopleLog, domain_key
 from gateway.store.rows import insert, insert_new, record, records, upsert, values
 
+#: What others are shown of a person.
+_SHOWN = frozenset({"address", "name", "time_zone", "disabled"})
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1}  # about 50 ms: slow for a guesser, bearable at a login
 
 
@@ -86,9 +89,10 @@ class AccessToken:
 class Accounts:
     """Who is here. Within one transaction the same question is asked of the database once."""
 
-    def __init__(self, connection: sa.Connection, changes: Changes) -> None:
+    def __init__(self, connection: sa.Connection, changes: Changes, people: PeopleLog) -> None:
         self._connection = connection
         self._changes = changes
+        self._people = people
         self._by_address: dict[str, Account | None] = {}
         self._addresses: dict[str, tuple[str, ...]] = {}
         self._known: dict[tuple[str, str], bool] = {}
@@ -135,15 +139,30 @@ class Accounts:
                 raise Refused("address-taken", f"The address {address} is taken")
         self._forget()
         insert(self._connection, schema.accounts, account)
+        self._tell(account.id, None)
         self.set_aliases(account.id, aliases)
 
     def update(self, account_id: str, **changed: object) -> None:
         self._forget()
+        before = self.get(account_id)
         self._connection.execute(sa.update(schema.accounts).where(schema.accounts.c.id == account_id).values(**changed))
+        if not _SHOWN.isdisjoint(changed):
+            self._tell(account_id, before)
 
     def remove(self, account_id: str) -> None:
         self._forget()
+        before = self.get(account_id)
         self._connection.execute(sa.delete(schema.accounts).where(schema.accounts.c.id == account_id))
+        self._tell(account_id, before)
+
+    def _tell(self, account_id: str, before: Account | None) -> None:
+        """Count for the people of a domain who came, went, or is to be shown otherwise."""
+        after = self.get(account_id)
+        old, new = (domain_key(a.address) if a is not None and not a.disabled else "" for a in (before, after))
+        if old and old != new:
+            self._people.note(old, account_id, is_gone=True)
+        if new:
+            self._people.note(new, account_id, is_new=old != new)
 
     def set_aliases(self, account_id: str, aliases: tuple[str, ...]) -> None:
         self._forget()

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from gateway.store import schema
 from gateway.store.changes import Changes, Kind, log_key
+from gateway.store.directory import PeopleLog, domain_key
 from gateway.store.objects import event_ids
 from gateway.store.rows import record, records, upsert, values
 
@@ -46,9 +47,10 @@ class Share:
 class Calendars:
     """The calendars of all accounts."""
 
-    def __init__(self, connection: sa.Connection, changes: Changes) -> None:
+    def __init__(self, connection: sa.Connection, changes: Changes, people: PeopleLog) -> None:
         self._connection = connection
         self._changes = changes
+        self._people = people
 
     def put(self, calendar: Calendar) -> None:
         """Store a calendar; making it the default takes that from the old one."""
@@ -62,9 +64,12 @@ class Calendars:
             mark(key, Kind.CALENDAR, calendar.id)
 
     def remove(self, calendar: Calendar) -> None:
+        shares = self.shares(calendar.id)
         for key in self._watchers(calendar):
             self._changes.destroyed(key, Kind.CALENDAR, calendar.id)
         self._connection.execute(sa.delete(schema.calendars).where(schema.calendars.c.id == calendar.id))
+        for share in shares:
+            self._tell_sharee(calendar, share.account_id)
 
     def get(self, calendar_id: str) -> Calendar | None:
         return record(Calendar, self._first(schema.calendars.c.id == calendar_id))
@@ -101,6 +106,7 @@ class Calendars:
         key = log_key(calendar.account_id, share.account_id)
         known = any(old.account_id == share.account_id for old in self.shares(calendar.id))
         upsert(self._connection, schema.calendar_shares, values(share))
+        self._tell_sharee(calendar, share.account_id)
         if known:
             self._changes.updated(key, Kind.CALENDAR, calendar.id)
             return
@@ -114,6 +120,7 @@ class Calendars:
         same = (table.c.calendar_id == calendar.id, table.c.account_id == account_id)
         if self._connection.execute(sa.delete(table).where(*same)).rowcount == 0:
             return
+        self._tell_sharee(calendar, account_id)
         key = log_key(calendar.account_id, account_id)
         self._changes.destroyed(key, Kind.CALENDAR, calendar.id)
         others = [shared.id for shared, _ in self.shared_with(account_id)]
@@ -121,6 +128,16 @@ class Calendars:
         for event_id in self._events_in(calendar.id):
             if event_id not in still:
                 self._changes.destroyed(key, Kind.EVENT, event_id)
+
+    def _tell_sharee(self, calendar: Calendar, account_id: str) -> None:
+        """Count for a sharee that the owner is to be shown otherwise; one of another domain comes and goes so."""
+        table = schema.accounts.c
+        pair = sa.select(table.id, table.address).where(table.id.in_((calendar.account_id, account_id)))
+        domains = {domain_key(address) for _, address in self._connection.execute(pair)}
+        shared = [each for each, _ in self.shared_with(account_id) if each.account_id == calendar.account_id]
+        elsewhere = len(domains) > 1
+        is_new = elsewhere and len(shared) == 1 and shared[0].id == calendar.id
+        self._people.note(account_id, calendar.account_id, is_new=is_new, is_gone=elsewhere and not shared)
 
     def _watchers(self, calendar: Calendar) -> tuple[str, ...]:
         """Return the keys of the owner's changes and of everyone it is shared with."""

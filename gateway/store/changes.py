@@ -22,6 +22,7 @@ class Kind(StrEnum):
     EVENT = "CalendarEvent"
     NOTIFICATION = "CalendarEventNotification"
     IDENTITY = "ParticipantIdentity"
+    PERSON = "Principal"  # counted in `gateway.store.directory`
 
 
 def log_key(owner_id: str, viewer_id: str) -> str:
@@ -84,28 +85,7 @@ class Changes:
 
     def since(self, account_id: str, kind: Kind, state: int, limit: int, *, last_id: str = "") -> Since:
         """Return what happened after `state`, oldest first, at most `limit` ids (RFC 8620 §5.2)."""
-        table = schema.changes.c
-        later = table.updated > state
-        if last_id:
-            later = sa.or_(later, sa.and_(table.updated == state, table.id > last_id))
-        query = (
-            sa.select(table.id, table.created, table.updated, table.destroyed)
-            .where(table.account_id == account_id, table.type == kind.value, later)
-            .order_by(table.updated, table.id)
-            .limit(limit + 1)
-        )
-        rows = self._connection.execute(query).all()
-        has_more = len(rows) > limit
-        rows = rows[:limit]
-        known = [row for row in rows if (row.created, row.id if last_id else "") <= (state, last_id)]
-        return Since(
-            created=tuple(row.id for row in rows if row not in known and row.destroyed is None),
-            updated=tuple(row.id for row in known if row.destroyed is None),
-            destroyed=tuple(row.id for row in known if row.destroyed is not None),
-            new_state=rows[-1].updated if has_more else max(state, self.state(account_id, kind)),
-            has_more=has_more,
-            last_id=rows[-1].id if has_more else "",
-        )
+        return read_since(self._connection, (account_id,), kind, state, limit, last_id)
 
     def _next(self, account_id: str) -> int:
         """Count one more change; what a sharee sees (`owner/sharee`) is counted with the owner's changes."""
@@ -113,6 +93,35 @@ class Changes:
         if owner not in self._counts:
             self._counts[owner] = int(self._connection.execute(_COUNT, {"owner": owner}).scalar_one())
         return self._counts[owner]
+
+
+def read_since(
+    connection: sa.Connection, keys: tuple[str, ...], kind: Kind, state: int, limit: int, last_id: str
+) -> Since:
+    """Return what was counted after a state under any of these keys; `new_state` is that of the last change."""
+    table = schema.changes.c
+    later = table.updated > state
+    if last_id:
+        later = sa.or_(later, sa.and_(table.updated == state, table.id > last_id))
+    query = (
+        sa.select(table.id, table.created, table.updated, table.destroyed)
+        .where(table.account_id.in_(keys), table.type == kind.value, later)
+        .order_by(table.updated, table.id)
+        .limit(limit + 1)
+    )
+    rows = connection.execute(query).all()
+    has_more = len(rows) > limit
+    rows = rows[:limit]
+    newest = {row.id: row for row in rows}
+    new = {row.id for row in rows if (row.created, row.id if last_id else "") > (state, last_id)}
+    return Since(
+        created=tuple(i for i, row in newest.items() if i in new and row.destroyed is None),
+        updated=tuple(i for i, row in newest.items() if i not in new and row.destroyed is None),
+        destroyed=tuple(i for i, row in newest.items() if i not in new and row.destroyed is not None),
+        new_state=rows[-1].updated if rows else state,
+        has_more=has_more,
+        last_id=rows[-1].id if has_more else "",
+    )
 
 
 _COUNT = (

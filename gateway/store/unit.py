@@ -13,6 +13,7 @@ from gateway.store.alerts import AlertLooks
 from gateway.store.blobs import StoredBlobs
 from gateway.store.calendars import Calendars
 from gateway.store.changes import Changes
+from gateway.store.directory import PeopleLog
 from gateway.store.held import HeldMails
 from gateway.store.journal import Journal
 from gateway.store.links import Links
@@ -57,12 +58,16 @@ class Unit:
         return Changes(self.connection)
 
     @cached_property
+    def people(self) -> PeopleLog:
+        return PeopleLog(self.connection)
+
+    @cached_property
     def accounts(self) -> Accounts:
-        return Accounts(self.connection, self.changes)
+        return Accounts(self.connection, self.changes, self.people)
 
     @cached_property
     def calendars(self) -> Calendars:
-        return Calendars(self.connection, self.changes)
+        return Calendars(self.connection, self.changes, self.people)
 
     @cached_property
     def objects(self) -> Objects:

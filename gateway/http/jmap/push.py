@@ -98,8 +98,10 @@ class EventSource:
         def fn(unit: Unit) -> States:
             states: States = {}
             for account in visible_accounts(unit, login.account):
-                log = open_view(unit, login, account.id).log
-                found = unit.changes.states(log)
+                view = open_view(unit, login, account.id)
+                found = unit.changes.states(view.log)
+                if view.is_own:
+                    found[Kind.PERSON] = unit.people.state(view.people)
                 wanted = [kind for kind in Kind if "*" in types or kind.value in types]
                 states[account.id] = {kind.value: str(found.get(kind, 0)) for kind in wanted}
             return states

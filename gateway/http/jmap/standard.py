@@ -83,7 +83,11 @@ def only(item: Json, names: frozenset[str] | None) -> Json:
 
 def state_of(unit: Unit, view: View, kind: Kind) -> str:
     """Return the state string of a type: a count that survives restarts."""
-    return str(unit.changes.state(view.log, kind))
+    return str(_count(unit, view, kind))
+
+
+def _count(unit: Unit, view: View, kind: Kind) -> int:
+    return unit.people.state(view.people) if kind is Kind.PERSON else unit.changes.state(view.log, kind)
 
 
 async def get_changes(context: Context, call: Call, kind: Kind, **more: Any) -> Json:
@@ -135,8 +139,10 @@ def parse_state(text: str) -> State:
 
 
 def _changes_since(unit: Unit, view: View, kind: Kind, since: State, limit: int) -> Since:
-    if since.count > unit.changes.state(view.log, kind):
+    if since.count > _count(unit, view, kind):
         raise MethodError("cannotCalculateChanges", "This state is not known here")
+    if kind is Kind.PERSON:
+        return unit.people.since(view.people, since.count, limit, last_id=since.last_id)
     return unit.changes.since(view.log, kind, since.count, limit, last_id=since.last_id)
 
 

@@ -13,6 +13,7 @@ from gateway.http.jmap.errors import MethodError
 from gateway.itip.address import normal_addresses
 from gateway.store.accounts import Account
 from gateway.store.calendars import Calendar, Share
+from gateway.store.directory import domain_key
 from gateway.store.unit import Unit
 
 #: JMAP CalendarRights in the order of the draft.
@@ -46,6 +47,11 @@ class View:
     def log(self) -> str:
         """The key under which changes that this caller sees are counted."""
         return self.account.id if self.is_own else f"{self.account.id}/{self.caller.id}"
+
+    @property
+    def people(self) -> tuple[str, str]:
+        """The keys under which changes of people whom this caller sees are counted."""
+        return domain_key(self.caller.address), self.caller.id
 
     def may(self, right: str, calendar_id: str) -> bool:
         """Tell whether the caller has a right in a calendar."""

@@ -6,6 +6,7 @@ share a calendar for that (`mayReadFreeBusy`).
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,13 +15,23 @@ from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.availability import BusyPeriod, merged_periods, read_busy_periods
 from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import MethodError, SetError
-from gateway.http.jmap.filters import bad_value, compile_filter
+from gateway.http.jmap.filters import Predicate, bad_value, compile_filter
 from gateway.http.jmap.session import AVAILABILITY, CALENDARS, PRINCIPALS
-from gateway.http.jmap.standard import only, paged, read_paging, wanted_properties
+from gateway.http.jmap.standard import (
+    changes_of_query,
+    get_changes,
+    only,
+    paged,
+    parse_state,
+    read_paging,
+    state_of,
+    wanted_properties,
+)
 from gateway.http.jmap.view import View, open_view
 from gateway.itip.address import build_mailto, normal_address
 from gateway.jscalendar.values import Json, utc_text
 from gateway.store.accounts import Account
+from gateway.store.changes import Kind
 from gateway.store.unit import Unit
 
 _PROPERTIES = frozenset({"id", "type", "name", "description", "email", "timeZone", "capabilities", "accounts"})
@@ -30,7 +41,6 @@ _SORTS: dict[str, Callable[[Account], str]] = {
     "email": lambda each: each.address,
 }
 _MAX_WINDOW = timedelta(days=366)
-_STATE = "0"
 
 
 def methods(context: Context) -> dict[str, MethodEntry]:
@@ -43,7 +53,10 @@ def methods(context: Context) -> dict[str, MethodEntry]:
         return await _query(context, call)
 
     async def changes(call: Call) -> Answer:
-        raise MethodError("cannotCalculateChanges", "Changes of people are not counted; get them again")
+        return await get_changes(context, call, Kind.PERSON)
+
+    async def query_changes(call: Call) -> Answer:
+        return await _query_changes(context, call)
 
     async def set_(call: Call) -> Answer:
         return await _refuse_set(context, call)
@@ -54,7 +67,7 @@ def methods(context: Context) -> dict[str, MethodEntry]:
     return {
         "Principal/get": MethodEntry(get, PRINCIPALS),
         "Principal/query": MethodEntry(query, PRINCIPALS),
-        "Principal/queryChanges": MethodEntry(changes, PRINCIPALS),
+        "Principal/queryChanges": MethodEntry(query_changes, PRINCIPALS),
         "Principal/changes": MethodEntry(changes, PRINCIPALS),
         "Principal/set": MethodEntry(set_, PRINCIPALS, writes=True),
         "Principal/getAvailability": MethodEntry(availability, AVAILABILITY),
@@ -110,7 +123,7 @@ async def _get(context: Context, call: Call) -> Json:
             raise MethodError("requestTooLarge")
         return {
             "accountId": account_id,
-            "state": _STATE,
+            "state": state_of(unit, view, Kind.PERSON),
             "list": [only(_json(unit, view, people[item_id]), names) for item_id in order],
             "notFound": [item_id for item_id in ids or () if item_id not in people],
         }
@@ -137,22 +150,53 @@ def _condition(name: str, value: Any) -> Any:
     return bad_value(name, _CONDITIONS)
 
 
-async def _query(context: Context, call: Call) -> Json:
-    arguments = Arguments(call)
-    account_id, paging, filter_ = arguments.account_id(), read_paging(arguments), arguments.mapping("filter")
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """Who is asked for, and in which order."""
+
+    keeps: Predicate
+    sort: tuple[tuple[str, bool], ...]
+
+    def ids(self, unit: Unit, view: View) -> list[str]:
+        people = sorted(visible_people(unit, view).values(), key=_SORTS["email"])
+        for name, ascending in reversed(self.sort):
+            people.sort(key=_SORTS[name], reverse=not ascending)
+        return [person.id for person in people if self.keeps(person)]
+
+
+def _read_query(arguments: Arguments) -> _Query:
+    keeps = compile_filter(arguments.mapping("filter"), _condition)
     sort = arguments.list_of_objects("sort") or [{"property": "name"}]
     if any(comparator.get("property") not in _SORTS for comparator in sort):
         raise MethodError("unsupportedSort", "People are sorted by name or email")
+    return _Query(keeps, tuple((each["property"], each.get("isAscending") is not False) for each in sort))
+
+
+async def _query(context: Context, call: Call) -> Json:
+    arguments = Arguments(call)
+    account_id, paging, query = arguments.account_id(), read_paging(arguments), _read_query(arguments)
     arguments.done()
-    keeps = compile_filter(filter_, _condition)
 
     def fn(unit: Unit) -> Json:
         view = open_view(unit, call.login, account_id)
-        people = sorted(visible_people(unit, view).values(), key=_SORTS["email"])
-        for comparator in reversed(sort):
-            people.sort(key=_SORTS[comparator["property"]], reverse=comparator.get("isAscending") is False)
-        page = paged([p.id for p in people if keeps(p)], paging, context.config.http.max_objects_in_get)
-        return {"accountId": account_id, "queryState": _STATE, "canCalculateChanges": False, **page}
+        state = state_of(unit, view, Kind.PERSON)
+        page = paged(query.ids(unit, view), paging, context.config.http.max_objects_in_get)
+        return {"accountId": account_id, "queryState": state, "canCalculateChanges": True, **page}
+
+    return await context.store.read(fn)
+
+
+async def _query_changes(context: Context, call: Call) -> Json:
+    arguments = Arguments(call)
+    account_id, since = arguments.account_id(), parse_state(arguments.text("sinceQueryState"))
+    query = _read_query(arguments)
+    most, total = arguments.number("maxChanges", least=1), arguments.flag("calculateTotal")
+    arguments.text_or_none("upToId")
+    arguments.done()
+
+    def fn(unit: Unit) -> Json:
+        view = open_view(unit, call.login, account_id)
+        return changes_of_query(unit, view, Kind.PERSON, since, query.ids(unit, view), most, total=total)
 
     return await context.store.read(fn)
 
@@ -164,12 +208,12 @@ async def _refuse_set(context: Context, call: Call) -> Json:
     create, update = arguments.objects("create"), arguments.objects("update")
     destroy = arguments.ids("destroy") or []
     arguments.done()
-    await context.store.read(lambda unit: open_view(unit, call.login, account_id))
+    state = await context.store.read(lambda u: state_of(u, open_view(u, call.login, account_id), Kind.PERSON))
     refused = SetError("forbidden", "People are managed by the administrator").json
     return {
         "accountId": account_id,
-        "oldState": _STATE,
-        "newState": _STATE,
+        "oldState": state,
+        "newState": state,
         "created": None,
         "updated": None,
         "destroyed": None,
