@@ -7,6 +7,7 @@ import getpass
 import sys
 from typing import Any
 
+from gateway.cli import account_token
 from gateway.cli.open import opened, run
 from gateway.cli.output import answer, table
 from gateway.errors import Refused
@@ -23,9 +24,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     show = verbs.add_parser("show", help="one account")
     change = verbs.add_parser("set", help="change an account")
     remove = verbs.add_parser("remove", help="remove an account and all that is in it")
-    token = verbs.add_parser("token", help="make a bearer token; the secret is shown once")
+    token = verbs.add_parser("token", help="bearer tokens: add, list, remove")
     listing = verbs.add_parser("list", help="every account")
-    for each in (add, show, change, remove, token):
+    for each in (add, show, change, remove):
         each.add_argument("address", metavar="ADDRESS")
     for each in (add, change):
         each.add_argument("--password", help="the password; - asks for it")
@@ -37,14 +38,12 @@ def register(parser: argparse.ArgumentParser) -> None:
         each.add_argument("--deny", action="append", default=[], metavar="PERMISSION", choices=accounts.PERMISSIONS)
         each.add_argument("--admin", action=argparse.BooleanOptionalAction, help="may use the administrator's objects")
     change.add_argument("--disabled", action=argparse.BooleanOptionalAction, help="no logins, no scheduling")
-    token.add_argument("--name", default="command line", help="what it is for")
-    token.add_argument("--scope", action="append", default=[], help="limit it to a scope; may be repeated")
+    account_token.register(token)
     for each, verb in (
         (add, _add),
         (show, _show),
         (change, _set),
         (remove, _remove),
-        (token, _token),
         (listing, _list),
     ):
         each.set_defaults(func=run(verb))
@@ -102,13 +101,6 @@ async def _remove(args: argparse.Namespace) -> int:
         account = await accounts.find_account(context, args.address)
         await context.store.write(lambda unit: unit.accounts.remove(account.id))
     return answer(args, {"removed": account.address}, f"{account.address} removed")
-
-
-async def _token(args: argparse.Namespace) -> int:
-    async with opened(args) as context:
-        account = await accounts.find_account(context, args.address)
-        token, secret = await accounts.add_token(context, account.id, args.name, tuple(args.scope))
-    return answer(args, {"id": token.id, "token": secret}, f"{secret}\n(shown once; id {token.id})")
 
 
 def _permissions(args: argparse.Namespace) -> dict[str, bool]:

@@ -4,6 +4,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from gateway.errors import Refused
 from gateway.flows.alarm_plans import plan_account
@@ -21,6 +22,9 @@ PERMISSIONS: Mapping[str, str] = {
     "submission": "send mail through the submission listener",
     "jmap": "use JMAP",
 }
+
+#: What a token may be limited to: a door each, and to reading; none of them is all that the account may.
+SCOPES = ("jmap", "admin", "read-only")
 
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 
@@ -108,13 +112,12 @@ async def add_account(context: Context, new: NewAccount) -> Account:
 
 
 async def add_token(
-    context: Context, account_id: str, name: str, scopes: tuple[str, ...] = ()
+    context: Context, account_id: str, name: str, scopes: tuple[str, ...] = (), lasts: timedelta | None = None
 ) -> tuple[AccessToken, str]:
     """Make a bearer token; the secret is returned once and never stored."""
-    secret = context.ids.token()
-    token = AccessToken(
-        context.ids.row("tok"), account_id, token_hash(secret), name, list(scopes), context.clock.now(), None, None
-    )
+    secret, now = context.ids.token(), context.clock.now()
+    ends_at = None if lasts is None else now + lasts
+    token = AccessToken(context.ids.row("tok"), account_id, token_hash(secret), name, list(scopes), now, ends_at, None)
     await context.store.write(lambda unit: unit.accounts.add_token(token))
     return token, secret
 

@@ -162,15 +162,21 @@ def commands() -> str:
     ]
     for noun, parser in nouns():
         parts.append(f"## {noun}\n\n{sentence(parser.description or '')}\n\n{arguments(parser)}")
-        helps = {
-            choice.dest: choice.help or ""
-            for action in parser._actions
-            if isinstance(action, argparse._SubParsersAction)
-            for choice in action._choices_actions
-        }
-        for verb, inner in verbs(parser).items():
-            parts.append(f"### {noun} {verb}\n\n{sentence(helps.get(verb, ''))}\n\n{arguments(inner)}")
+        parts += described_verbs(noun, parser)
     return "".join(parts)
+
+
+def described_verbs(noun: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Yield a section for each verb, and for the verbs under it."""
+    helps = {
+        choice.dest: choice.help or ""
+        for action in parser._actions
+        if isinstance(action, argparse._SubParsersAction)
+        for choice in action._choices_actions
+    }
+    for verb, inner in verbs(parser).items():
+        yield f"### {noun} {verb}\n\n{sentence(helps.get(verb, ''))}\n\n{arguments(inner)}"
+        yield from described_verbs(f"{noun} {verb}", inner)
 
 
 # metrics.md, errors.md
