@@ -215,3 +215,17 @@ async def test_a_newer_message_of_ours_never_replaces_what_a_person_wrote(world:
     await world.work()
     assert world.methods(GUEST) == ["REQUEST", "REQUEST"]
     assert ours(world) == ["REQUEST"]
+
+
+async def test_answers_that_the_program_does_not_know_of_stay(world: World) -> None:
+    """The guest answered here; the program's copy of the event is older than that."""
+    await submit(world, letter(MEETING, "REQUEST"))
+    await world.change(MEETING.replace("ATTENDEE;RSVP=TRUE", "ATTENDEE;PARTSTAT=ACCEPTED"), send=False)
+    await submit(world, letter(event(GUEST, summary="Another plan", sequence=1), "REQUEST"))
+    item = await world.item()
+    assert item is not None
+    assert ("Another plan" in item.ical, "PARTSTAT=ACCEPTED" in item.ical) == (True, True)
+    await submit(world, letter(event(GUEST, start="20260607T150000", sequence=2), "REQUEST"))
+    moved = await world.item()
+    assert moved is not None
+    assert "PARTSTAT=ACCEPTED" not in moved.ical, "a yes to another time is no yes"
