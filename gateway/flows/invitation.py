@@ -14,7 +14,7 @@ from itertools import islice
 from gateway.errors import Refused
 from gateway.flows.context import Context
 from gateway.flows.links import SHOWN, parse_shown, read_feed_token
-from gateway.imip.facts import Span, placed
+from gateway.imip.facts import Span, parse_source, placed
 from gateway.itip.instances import MASTER, InstanceKey, Series
 from gateway.itip.messages import Letterhead, is_cancelled, view_part, write_message, written_id
 from gateway.itip.model import FieldChange, Method
@@ -180,15 +180,18 @@ def _choices(invitation: Invitation, now: datetime) -> Iterator[Choice]:
 
 
 def changes_since(invitation: Invitation) -> tuple[FieldChange, ...]:
-    """Return what is different from the mail that brought the link."""
-    shown = parse_shown(invitation.link.facts)
-    now = _component(invitation.subject, invitation.key)
-    if shown is None or now is None:
+    """Return what is different from the mail that brought the link, which showed this guest's view as the page does."""
+    shown, key, source = parse_shown(invitation.link.facts), invitation.key, parse_source(invitation.calendar)
+    if shown is None or source is None:
         return ()
-    series = invitation.subject.series
-    then = Series(shown if invitation.key == MASTER else series.master, (), series.zones)
-    before = read_facts(shown, then, invitation.key, SHOWN)
-    return diff_facts(before, read_facts(now, series, invitation.key, SHOWN), invitation.recurrence_id)
+    seen = read_object(source.root)
+    now = _component(seen, key)
+    if now is None:
+        return ()
+    series = seen.series if key == MASTER else invitation.subject.series
+    then = Series(shown if key == MASTER else series.master, (), series.zones)
+    before = read_facts(shown, then, key, SHOWN)
+    return diff_facts(before, read_facts(now, series, key, SHOWN), invitation.recurrence_id)
 
 
 def event_file(invitation: Invitation) -> str:

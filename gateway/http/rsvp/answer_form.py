@@ -123,7 +123,9 @@ def comment(scene: Scene) -> Iterable[Field]:
 def present_times(scene: Scene) -> tuple[datetime | None, datetime | None]:
     """Return start and end as the proposal's form shows them; the last day of whole days, not the one after."""
     facts = scene.facts
-    return form_times(facts.span) if facts and facts.span else (None, None)
+    if facts is None or facts.span is None:
+        return None, None
+    return form_times(replace(facts.span, end=facts.span.end or (facts.due.start if facts.due else None)))
 
 
 def form_times(span: Span) -> tuple[datetime, datetime]:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.clock import SettableClock
 from gateway.store.engine import Store
-from tests.support.calendars import component, partstats
+from tests.support.calendars import calendar, component, partstats
 from tests.support.rsvp import BOB, DANA, LEE, MEETING, SAM, RsvpWorld, event
 
 SERIES = (*MEETING, "RRULE:FREQ=WEEKLY;COUNT=5")
@@ -291,6 +291,31 @@ async def test_a_new_join_link_is_said_beside_the_old_one(world: RsvpWorld) -> N
     await world.put(event(*MEETING, "CONFERENCE;VALUE=URI:https://meet.example/new"))
     page = await world.get(link)
     assert "What has changed Join Before: https://meet.example/old Now: https://meet.example/new" in page.text
+
+
+async def test_an_occurrence_that_is_not_the_guests_is_no_change(world: RsvpWorld) -> None:
+    """Lee's mail never showed the occurrence that only Sam is on; the page does not say that it came or went."""
+    override = component(
+        "RECURRENCE-ID;TZID=Europe/Berlin:20260622T100000", "DTSTART;TZID=Europe/Berlin:20260622T140000",
+        "DTEND;TZID=Europe/Berlin:20260622T150000", f"ORGANIZER:mailto:{DANA}", f"ATTENDEE:mailto:{SAM}",
+    )  # fmt: skip
+    await world.put(event(*SERIES, guests=(LEE,), overrides=(override,)))
+    link = await world.link(LEE)
+    assert "What has changed" not in (await world.get(link)).text
+    await world.put(event(*SERIES, "EXDATE;TZID=Europe/Berlin:20260706T100000", guests=(LEE,), overrides=(override,)))
+    page = await world.get(link)
+    assert "What has changed Not on Before: Mon, Jun 22, 2026 Now: Mon, Jun 22, 2026" in page.text
+    assert "Mon, Jul 6, 2026" in page.text
+
+
+async def test_the_time_of_a_task_is_proposed_up_to_its_due_date(world: RsvpWorld) -> None:
+    task = component(
+        MEETING[0], "DUE;TZID=Europe/Berlin:20260616T100000", "SUMMARY:Report", f"ORGANIZER:mailto:{DANA}",
+        f"ATTENDEE;RSVP=TRUE:mailto:{LEE}", uid="u1",
+    )  # fmt: skip
+    await world.put(calendar(task.replace("VEVENT", "VTODO")))
+    page = await world.get(await world.link(LEE) + "/propose")
+    assert 'name="end" value="2026-06-16T10:00"' in page.response.text
 
 
 async def test_what_is_long_stands_below_the_question(world: RsvpWorld) -> None:
