@@ -172,7 +172,7 @@ def _judge_all(
             except Refused as error:
                 unreadable = Component("VCALENDAR", (Prop("METHOD", part.method or "NONE"),))
                 arrival = _arrival(unit, context, read, account, recipient, unreadable)
-                yield arrival, None, Verdict(Action.IGNORE, "incoming.unreadable", error.public)
+                yield arrival, None, Verdict(Action.IGNORE, "incoming.unreadable", part.reason or error.public)
                 continue
             arrival = _arrival(unit, context, read, account, recipient, message)
             if part.standing is Standing.IGNORED:

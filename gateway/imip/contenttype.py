@@ -142,7 +142,7 @@ def decode_transfer(raw: bytes, encoding: str | None) -> bytes | None:
             return binascii.a2b_qp(raw)
         case "" | "7bit" | "8bit" | "binary":
             return raw
-    return None
+    return raw if b"BEGIN:VCALENDAR" in raw[:1000].upper() else None  # `8-bit`, `utf-8`: not encoded at all
 
 
 def is_charset(name: str) -> bool:

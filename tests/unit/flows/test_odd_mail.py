@@ -80,3 +80,10 @@ async def test_explain_says_what_becomes_of_a_mail_whose_author_the_dns_cannot_t
     [part] = document["parts"]
     assert (part["method"], part["outcome"], part["rule"]) == ("REPLY", "held", "incoming.unproven")
     assert (await explain_mail(world.context, world.dns, GOOD, (CAROL,)))["put_off"] is None
+
+
+async def test_what_cannot_be_read_says_why(world: World) -> None:
+    data = signed(mail(BOB, reply(BOB)).replace(b"MIME-Version", b"Content-Transfer-Encoding: x-uue\r\nMIME-Version"))
+    [outcome] = (await world.receive(data.replace(b"BEGIN:VCALENDAR", b"M0D5%1TE."))).outcomes
+    assert (outcome.outcome, outcome.rule) == ("ignored", "incoming.unreadable")
+    assert "transfer encoding" in outcome.reason

@@ -243,6 +243,15 @@ def test_transfer_encodings(encoding: str, octets: bytes) -> None:
     assert part.standing is Standing.MARKED
 
 
+@pytest.mark.parametrize("encoding", ["8-bit", "utf-8", "7bits"])
+def test_an_encoding_that_is_none_of_mimes_may_still_be_read(encoding: str) -> None:
+    """Some programs write what they think of; the calendar lies there in clear."""
+    [part] = find(
+        leaf("text/calendar; method=REPLY", calendar("REPLY"), f"Content-Transfer-Encoding: {encoding}")
+    ).parts
+    assert (part.standing, part.method) == (Standing.MARKED, "REPLY")
+
+
 def test_an_unknown_transfer_encoding_is_named() -> None:
     [part] = find(leaf("text/calendar; method=REQUEST", "x", "Content-Transfer-Encoding: x-uuencode")).parts
     assert "transfer encoding" in part.reason
