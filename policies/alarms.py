@@ -94,14 +94,12 @@ RULES: tuple[Rule, ...] = (
     Rule("alarm.due", "Sent on time."),
     # What the flow records beside the verdict:
     Rule("alarm.repeated", "A later repetition of the same alarm is due as well; only the newest is sent."),
-    Rule("alarm.already-sent", "This alarm of this occurrence was sent to this recipient before."),
-    Rule("alarm.nobody", "No recipient is left who may be mailed."),
     Rule("alarm.not-mail", "The alarm does not ask for mail: its ACTION is not EMAIL and no text says @email."),
     Rule("alarm.proximity", "A proximity alarm has no time (RFC 9074 §8)."),
     Rule("alarm.no-trigger", "The alarm has no usable TRIGGER."),
     Rule("alarm.past", "The trigger lies before the time that is asked about."),
     Rule("alarm.no-end", "The trigger counts from the end, and the to-do has neither DUE nor DTSTART with DURATION."),
-    Rule("alarm.too-many", "The object has more alarms than `max_alarms_per_object`; the rest is not planned."),
+    Rule("alarm.too-many", "The object has more alarms than `max_alarms_per_object`; the soonest are planned."),
 )
 
 

@@ -76,7 +76,11 @@ def forecast(unit: Unit, context: Context, account: Account, at: datetime, *, li
     settings = context.policy(unit).alarms
     silent: list[Silent] = []
     for item, reader in seen:
-        for no_mail in reader.plan(quiet=True).without_mail:
+        plan = reader.plan(quiet=True)
+        if len(plan.alarms) > settings.max_alarms_per_object:
+            reason = f"Of its {len(plan.alarms)} alarms the soonest {settings.max_alarms_per_object} are planned"
+            silent.append(Silent(item.uid, item.summary, "", "alarm.too-many", reason))
+        for no_mail in plan.without_mail:
             silent.append(Silent(item.uid, item.summary, no_mail.recurrence_id, no_mail.rule, no_mail.reason))
         silent += _over(item, reader, at)
     firings = heapq.merge(*(_firings(item, reader, at) for item, reader in seen), key=lambda each: each[2].at)

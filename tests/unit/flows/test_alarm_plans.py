@@ -9,6 +9,7 @@ from gateway.clock import SettableClock
 from gateway.config import Config
 from gateway.flows.accounts import NewAccount, add_account, change_account
 from gateway.flows.alarm_plans import plan_alarms
+from gateway.flows.alarm_view import forecast
 from gateway.flows.context import Context
 from gateway.flows.due_alarms import run_until
 from gateway.flows.events import import_calendar
@@ -104,10 +105,17 @@ async def test_whoever_may_no_longer_see_the_event_is_not_told_of_it(world: Alar
     assert await world.planned("bob") == []
 
 
-async def test_more_alarms_than_may_be_are_not_planned(world: AlarmWorld) -> None:
+async def test_more_alarms_than_may_be_are_not_planned_and_the_forecast_says_so(world: AlarmWorld) -> None:
     await world.set("alarms.max_alarms_per_object", 3)
     await world.put(MEETING + "".join(f"!TRIGGER:-PT{minutes}M" for minutes in range(10, 20)))
     assert len(await world.planned()) == 3
+
+    def look(unit: Unit) -> list[str]:
+        ann = unit.accounts.get("ann")
+        assert ann is not None
+        return [each.rule for each in forecast(unit, world.context, ann, world.clock.now()).silent]
+
+    assert await world.store.read(look) == ["alarm.too-many"]
 
 
 @pytest.fixture
