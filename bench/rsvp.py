@@ -35,7 +35,7 @@ from policies.load import PolicySettings
 
 AT_ONCE = 20
 #: Guests of the event, and how many of them act in the measured minute.
-STORMS = ((100, 100), (1_000, 60))
+STORMS = ((100, 100), (1_000, 60), (10_000, 40))
 
 
 def run() -> list[Line]:

@@ -8,11 +8,12 @@ Whoever shares another's calendar has a count of their own there (`log_key`), of
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
 from gateway.store import schema
-from gateway.store.rows import upsert
+from gateway.store.rows import upsert_later
 
 
 class Kind(StrEnum):
@@ -50,20 +51,26 @@ class Changes:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._new = upsert_later(connection, schema.changes, _COLUMNS)
         self._counts: dict[str, int] = {}  # all that one transaction does to an account is one count
 
     def next_job(self) -> None:
         """What follows in the same transaction is a change of its own."""
         self._counts.clear()
 
+    def flush(self) -> None:
+        self._new.write()
+
     def state(self, account_id: str, kind: Kind) -> int:
         """Return the count at which anything of this kind last changed."""
+        self.flush()
         table = schema.changes.c
         newest = sa.select(sa.func.max(table.updated)).where(table.account_id == account_id, table.type == kind.value)
         return int(self._connection.execute(newest).scalar() or 0)
 
     def states(self, account_id: str) -> dict[Kind, int]:
         """Return the count of each kind that ever changed."""
+        self.flush()
         table = schema.changes.c
         query = sa.select(table.type, sa.func.max(table.updated)).where(table.account_id == account_id)
         return {Kind(row[0]): row[1] for row in self._connection.execute(query.group_by(table.type))}
@@ -72,19 +79,27 @@ class Changes:
         self, account_id: str, kind: Kind, item_id: str, *, parent: str | None = None, name: str | None = None
     ) -> None:
         count = self._next(account_id)
-        row = {"account_id": account_id, "type": kind.value, "id": item_id, "parent": parent, "name": name}
-        upsert(self._connection, schema.changes, {**row, "created": count, "updated": count, "destroyed": None})
+        row: dict[str, Any] = {
+            "account_id": account_id,
+            "type": kind.value,
+            "id": item_id,
+            "parent": parent,
+            "name": name,
+        }
+        row |= {"created": count, "updated": count, "destroyed": None}
+        self._new.add(row, (account_id, kind, item_id))
 
     def updated(self, account_id: str, kind: Kind, item_id: str) -> None:
         count = self._next(account_id)
-        self._connection.execute(_UPDATED, {"of": account_id, "kind": kind.value, "item": item_id, "count": count})
+        self._mark(_UPDATED, {"of": account_id, "kind": kind.value, "item": item_id, "count": count})
 
     def destroyed(self, account_id: str, kind: Kind, item_id: str) -> None:
         count = self._next(account_id)
-        self._connection.execute(_DESTROYED, {"of": account_id, "kind": kind.value, "item": item_id, "count": count})
+        self._mark(_DESTROYED, {"of": account_id, "kind": kind.value, "item": item_id, "count": count})
 
     def since(self, account_id: str, kind: Kind, state: int, limit: int, *, last_id: str = "") -> Since:
         """Return what happened after `state`, oldest first, at most `limit` ids (RFC 8620 §5.2)."""
+        self.flush()
         return read_since(self._connection, (account_id,), kind, state, limit, last_id)
 
     def _next(self, account_id: str) -> int:
@@ -93,6 +108,11 @@ class Changes:
         if owner not in self._counts:
             self._counts[owner] = int(self._connection.execute(_COUNT, {"owner": owner}).scalar_one())
         return self._counts[owner]
+
+    def _mark(self, statement: sa.Update, row: dict[str, Any]) -> None:
+        if (row["of"], row["kind"], row["item"]) in self._new:
+            self.flush()
+        self._connection.execute(statement, row)
 
 
 def read_since(
@@ -124,6 +144,7 @@ def read_since(
     )
 
 
+_COLUMNS = ("account_id", "type", "id", "parent", "name", "created", "updated", "destroyed")
 _COUNT = (
     sa.update(schema.accounts)
     .where(schema.accounts.c.id == sa.bindparam("owner"))

@@ -79,13 +79,20 @@ async def _write_pooled(engine: AsyncEngine, fn: Transaction[T]) -> T:
         try:
             with _trouble_of_ours():
                 async with engine.begin() as connection:
-                    return await connection.run_sync(lambda sync: fn(Unit(sync, locks=True)))
+                    return await connection.run_sync(_transacted, fn)
         except Deferred as error:
             if not isinstance(error.__cause__, DBAPIError) or _sqlstate(error.__cause__) not in _CONFLICTS:
                 raise
     with _trouble_of_ours():
         async with engine.begin() as connection:
-            return await connection.run_sync(lambda sync: fn(Unit(sync, locks=True)))
+            return await connection.run_sync(_transacted, fn)
+
+
+def _transacted(connection: sa.Connection, fn: Transaction[T]) -> T:
+    unit = Unit(connection, locks=True)
+    result = fn(unit)
+    unit.flush()
+    return result
 
 
 def open_store(url: str, *, pool_size: int = 10, busy_timeout: timedelta = BUSY_TIMEOUT) -> Store:

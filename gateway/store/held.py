@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store import schema
-from gateway.store.rows import insert, record, records, upsert
+from gateway.store.rows import insert, record, records, upsert_later
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,31 @@ class HeldMails:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._seen = upsert_later(connection, schema.received, _SEEN_COLUMNS, keep=("at", "mail_id"))
+
+    def flush(self) -> None:
+        self._seen.write()
 
     def seen(self, fingerprint: str) -> SeenMail | None:
         """Return what was recorded of a mail that came before, or None."""
+        if fingerprint in self._seen:
+            self.flush()
         return record(SeenMail, self._connection.execute(_SEEN, {"fingerprint": fingerprint}).first())
 
     def remember(self, fingerprint: str, mail_id: str, disposition: Mapping[str, Any], at: datetime) -> None:
         """Record a mail, or what became of one that was put off; when it first came stays."""
+        if fingerprint in self._seen:
+            self.flush()
         row = {"fingerprint": fingerprint, "mail_id": mail_id, "disposition": dict(disposition), "at": at}
-        upsert(self._connection, schema.received, row, keep=("at", "mail_id"))
+        self._seen.add(row, fingerprint)
 
     def forget(self, fingerprint: str) -> None:
         """Forget that a mail came."""
+        self.flush()
         self._connection.execute(sa.delete(schema.received).where(schema.received.c.fingerprint == fingerprint))
 
     def forget_seen_before(self, at: datetime) -> int:
+        self.flush()
         return self._connection.execute(sa.delete(schema.received).where(schema.received.c.at < at)).rowcount
 
     def hold(self, held: Held) -> None:
@@ -105,4 +115,5 @@ class HeldMails:
         return self._connection.execute(sa.update(table).where(*old).values(state="rejected", decided_at=at)).rowcount
 
 
+_SEEN_COLUMNS = ("fingerprint", "mail_id", "disposition", "at")
 _SEEN = sa.select(schema.received).where(schema.received.c.fingerprint == sa.bindparam("fingerprint"))

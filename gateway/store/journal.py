@@ -2,14 +2,14 @@
 """The append-only record of every verdict and every change, with the rule and the sentence why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from gateway.store import schema
-from gateway.store.rows import insert, records
+from gateway.store.rows import insert_later, records, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,10 @@ class Journal:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._new = insert_later(connection, schema.journal)
+
+    def flush(self) -> None:
+        self._new.write()
 
     def write(self, entry: Entry) -> None:
         """Write an entry; strangers' words are made to fit, for what came must be recorded whatever it was."""
@@ -56,10 +60,11 @@ class Journal:
         fitted: dict[str, Any] = {
             name: fit for name, text in said.items() if text and (fit := _fitted(text, _LENGTHS[name])) != text
         }
-        insert(self._connection, schema.journal, replace(entry, **fitted) if fitted else entry)
+        self._new.add(values(entry) | fitted)
 
     def trace(self, name: str) -> tuple[Entry, ...]:
         """Return everything about one mail: by our mail id, its Message-ID or Postfix's queue id."""
+        self.flush()
         table = schema.journal
         bare = name.strip("<>")
         longest = _LENGTHS["message_id"]
@@ -71,6 +76,7 @@ class Journal:
         return records(Entry, self._connection.execute(sa.select(table).where(named).order_by(table.c.serial)))
 
     def of_uid(self, account_id: str, uid: str, limit: int = 200) -> tuple[Entry, ...]:
+        self.flush()
         table = schema.journal
         query = sa.select(table).where(table.c.account_id == account_id, table.c.uid == uid)
         newest = records(Entry, self._connection.execute(query.order_by(table.c.serial.desc()).limit(limit)))
@@ -78,6 +84,7 @@ class Journal:
 
     def count_by_author(self, account_id: str, rule: str, author: str, since: datetime) -> int:
         """Return how often one rule decided about mails of one author to an account since then."""
+        self.flush()
         table = schema.journal
         query = sa.select(table.c.facts).where(
             table.c.account_id == account_id, table.c.rule == rule, table.c.at >= since
@@ -86,9 +93,11 @@ class Journal:
 
     def recent(self, limit: int = 100, *, stage: str | None = None) -> tuple[Entry, ...]:
         """Return the newest entries, newest first."""
+        self.flush()
         table = schema.journal
         query = sa.select(table) if stage is None else sa.select(table).where(table.c.stage == stage)
         return records(Entry, self._connection.execute(query.order_by(table.c.serial.desc()).limit(limit)))
 
     def forget_before(self, at: datetime) -> int:
+        self.flush()
         return self._connection.execute(sa.delete(schema.journal).where(schema.journal.c.at < at)).rowcount

@@ -65,6 +65,42 @@ def insert_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) 
     return connection.execute(_insert_new(connection.dialect.name, table), row).rowcount == 1
 
 
+class Later:
+    """Rows of one table that nobody asks for yet: written together before the commit, or before somebody looks.
+
+    Whoever owns it calls `write` before it reads or deletes. Of a mail, half the rows are such: what is said of it.
+    """
+
+    def __init__(self, connection: sa.Connection, statement: Any) -> None:
+        self._connection = connection
+        self._statement = statement
+        self._rows: dict[object, dict[str, Any]] = {}
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._rows
+
+    def add(self, row: dict[str, Any], key: object = None) -> None:
+        """Owe a row. With a key, the newest of several takes the place of the older ones."""
+        self._rows[len(self._rows) if key is None else key] = row
+
+    def write(self) -> None:
+        if self._rows:
+            rows, self._rows = list(self._rows.values()), {}
+            self._connection.execute(self._statement, rows)
+
+
+def insert_later(connection: sa.Connection, table: sa.Table) -> Later:
+    """Return where rows of a table wait that are all new."""
+    return Later(connection, _plain_insert(table))
+
+
+def upsert_later(
+    connection: sa.Connection, table: sa.Table, columns: tuple[str, ...], *, keep: tuple[str, ...] = ()
+) -> Later:
+    """Return where rows of a table wait that may be there already."""
+    return Later(connection, _upsert(connection.dialect.name, table, columns, keep))
+
+
 # Statements are made once and given their values at execution: making one costs more than running it.
 
 

@@ -44,9 +44,11 @@ class SentMails:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._ours: dict[str, bool] = {}
 
     def remember(self, sent: Sent) -> bool:
         """Record a message; False where the same was recorded before."""
+        self._ours.clear()
         return insert_new(self._connection, schema.sent, values(sent))
 
     def find(self, account_id: str, fingerprint: str) -> Sent | None:
@@ -69,7 +71,10 @@ class SentMails:
 
     def is_ours(self, message_id: str) -> bool:
         """Whether the gateway itself sent a message with this Message-ID, for whomever."""
-        return self._connection.execute(_IS_OURS, _either(message_id)).first() is not None
+        if message_id not in self._ours:
+            found = self._connection.execute(_IS_OURS, _either(message_id)).first()
+            self._ours[message_id] = found is not None
+        return self._ours[message_id]
 
     def last_dtstamp(self, account_id: str, uid: str) -> datetime | None:
         """Return the newest DTSTAMP sent about a UID to anyone."""

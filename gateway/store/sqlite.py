@@ -118,6 +118,7 @@ class Sqlite:
                 for job in batch:
                     job.result = job.fn(unit)
                     unit.next_job()
+                unit.flush()
         except BaseException:  # not swallowed: each job runs alone next and meets its own failure
             return False
         return True
@@ -125,7 +126,9 @@ class Sqlite:
     def _alone(self, job: _Job) -> None:
         try:
             with self._writing.begin() as connection:
-                job.result = job.fn(Unit(connection))
+                unit = Unit(connection)
+                job.result = job.fn(unit)
+                unit.flush()
         except BaseException as error:  # carried to the caller's await
             job.error = error
 

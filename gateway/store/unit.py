@@ -41,6 +41,7 @@ class Unit:
     def savepoint(self) -> Iterator[None]:
         """Do what follows whole or not at all; where it fails, nothing of it is remembered either."""
         kept = False
+        self.flush()
         try:
             with self.connection.begin_nested():
                 yield
@@ -48,6 +49,13 @@ class Unit:
         finally:
             if not kept:
                 self._forget()
+
+    def flush(self) -> None:
+        """Write what still waits to be written: before the commit."""
+        for name in ("changes", "notifications", "held", "journal"):
+            repository = vars(self).get(name)
+            if repository is not None:
+                repository.flush()
 
     def _forget(self) -> None:
         for name in set(vars(self)) - {"connection", "_locks"}:

@@ -20,7 +20,9 @@ from gateway.store.accounts import Account, Domain
 from gateway.store.changes import Kind
 from gateway.store.columns import metadata
 from gateway.store.engine import Store, open_store
+from gateway.store.journal import Entry
 from gateway.store.migrate import migrate
+from gateway.store.notifications import Notification
 from gateway.store.unit import Unit
 
 NOW = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
@@ -89,6 +91,42 @@ async def test_what_a_savepoint_took_back_is_not_remembered(any_store: Store) ->
     state = await any_store.read(lambda unit: unit.changes.state("a1", Kind.EVENT))
     await any_store.write(lambda unit: unit.changes.created("a1", Kind.EVENT, "next"))
     assert await any_store.read(lambda unit: unit.changes.state("a1", Kind.EVENT)) == state + 1
+
+
+async def test_what_waits_to_be_written_is_found_by_whoever_looks(any_store: Store) -> None:
+    """Within the transaction that said it, and by the next mail of the same commit."""
+    account = Account("a1", "ann@example.org", "", None, None, None, {}, {}, False, False, NOW)
+    await any_store.write(lambda unit: unit.accounts.add(account))
+
+    def fn(unit: Unit) -> tuple[int, int, bool, tuple[str, ...]]:
+        unit.journal.write(Entry(NOW, "incoming", "applied", "r", "why", mail_id="m1"))
+        unit.notifications.add(Notification("n1", "a1", "created", "o", {}, NOW))
+        unit.held.remember("f1", "m1", {"headers": ""}, NOW)
+        unit.held.remember("f1", "m2", {"headers": "x"}, NOW)
+        unit.changes.updated("a1", Kind.NOTIFICATION, "n1")
+        seen = unit.held.seen("f1")
+        since = unit.changes.since("a1", Kind.NOTIFICATION, 0, 10)
+        found = (len(unit.journal.trace("m1")), len(unit.notifications.of("a1")))
+        return (
+            *found,
+            seen is not None and (seen.mail_id, seen.disposition) == ("m1", {"headers": "x"}),
+            since.created,
+        )
+
+    assert await any_store.write(fn) == (1, 1, True, ("n1",))
+    assert len(await any_store.read(lambda unit: unit.journal.trace("m1"))) == 1
+    assert len(await any_store.read(lambda unit: unit.notifications.of("a1"))) == 1
+
+
+async def test_what_a_failed_savepoint_said_is_not_written(any_store: Store) -> None:
+    def fn(unit: Unit) -> None:
+        unit.journal.write(Entry(NOW, "change", "applied", "r", "kept", mail_id="m1"))
+        with contextlib.suppress(Refused), unit.savepoint():
+            unit.journal.write(Entry(NOW, "change", "applied", "r", "lost", mail_id="m1"))
+            raise Refused("stop", "half way")
+
+    await any_store.write(fn)
+    assert [entry.reason for entry in await any_store.read(lambda unit: unit.journal.trace("m1"))] == ["kept"]
 
 
 async def test_a_read_sees_one_moment(store: Store) -> None:
