@@ -2,6 +2,7 @@
 """From a `[[listener]]` of an SMTP kind to an open door with its collaborators. Part of the composition root."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from ipaddress import ip_network
 
 from gateway.authn.dovecot import DovecotAuthenticator
@@ -9,7 +10,7 @@ from gateway.authn.login import Authenticator
 from gateway.config import Listener
 from gateway.flows.bounces import bounce_token
 from gateway.flows.context import Context
-from gateway.flows.logins import AccountAuthenticator
+from gateway.flows.logins import AccountAuthenticator, addresses_of_login
 from gateway.imip.mail import Direction, Disposition, Mail
 from gateway.imip.mail import Door as DoorKind
 from gateway.imip.scan import may_hold_calendar
@@ -73,5 +74,6 @@ def _door(listener: Listener, context: Context, passage: Passage) -> Door:
 
 def _authenticator(listener: Listener, context: Context) -> Authenticator:
     if listener.auth.startswith("dovecot:"):
-        return DovecotAuthenticator(listener.auth.removeprefix("dovecot:"))
+        path = listener.auth.removeprefix("dovecot:")
+        return DovecotAuthenticator(path, addresses_of=partial(addresses_of_login, context))
     return AccountAuthenticator(context)

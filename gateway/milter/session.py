@@ -251,7 +251,8 @@ class MilterSession(asyncio.Protocol):
             answer = self._edits(incoming, disposition)
             MAILS.add(outcome="examined")
         except Deferred as error:
-            record(Verb.DEFERRED, rule=error.code, mail=mail_id, door=Door.MILTER, reason=error.public)
+            queue_id = self._macros.get("i")
+            record(Verb.DEFERRED, rule=error.code, mail=mail_id, pfx=queue_id, door=Door.MILTER, reason=error.public)
             answer = wire.build_reply(reply_for(error).smtp_line)
             MAILS.add(outcome="deferred")
         except Exception:

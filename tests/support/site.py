@@ -27,7 +27,7 @@ from tests.support.postfix import Postfix, free_port, installed, private_postfix
 from tests.support.world import UID, event
 from tests.support.zone import Zone
 
-GUEST, ANN = "guest@partner.example", "ann@example.org"
+GUEST, ANN, ALIAS = "guest@partner.example", "ann@example.org", "a.alias@example.org"
 JUNE = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
 
 
@@ -46,7 +46,7 @@ class Site:
         serve = serving(self.config, clock=OffsetClock(JUNE), resolver=self.resolver)
         self.running = await self.stack.enter_async_context(serve)
         if self.ann is None:
-            self.ann = await add_account(self.running.context, NewAccount(ANN, "Ann"))
+            self.ann = await add_account(self.running.context, NewAccount(ANN, "Ann", aliases=(ALIAS,)))
 
     async def stop(self) -> None:
         await self.stack.aclose()
