@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from gateway.itip.address import normal_address
-from gateway.itip.objects import read_attendees, read_party
+from gateway.itip.objects import find_attendee, read_party
 from gateway.itip.tree import Component, Prop
 
 
@@ -43,8 +43,8 @@ def attendee_line(component: Component, people: frozenset[str]) -> Prop | None:
 
     Mail to `lee+cal@` and to `lee@` reaches one mailbox (interop Q81); two tags of one mailbox stay two persons.
     """
-    if len(people) == 1 and (party := read_attendees(component).get(next(iter(people)))) is not None:
-        return party.prop
+    if len(people) == 1 and (found := find_attendee(component, next(iter(people)))) is not None:
+        return found
     lines = component.all("ATTENDEE")
     for line in lines:
         if is_line_of(line, people):

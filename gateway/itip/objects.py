@@ -118,6 +118,17 @@ def read_attendees(component: Component) -> dict[str, Party]:
     return component.derived(_attendees)
 
 
+def find_attendee(component: Component, address: str) -> Prop | None:
+    """Return the line of one attendee by normal address; where nobody has read them all, the plain spelling first."""
+    if not component.is_derived(_attendees):
+        plain = f"mailto:{address}"
+        for item in component.items:
+            if item.name == "ATTENDEE" and isinstance(item, Prop) and item.value == plain:
+                return item
+    party = read_attendees(component).get(address)
+    return None if party is None else party.prop
+
+
 def _attendees(component: Component, basis: Component | None, before: dict[str, Party] | None) -> dict[str, Party]:
     """Read the attendees; where a known component was edited, only the lines that are other ones."""
     if basis is not None and before is not None:

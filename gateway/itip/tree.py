@@ -168,6 +168,10 @@ class Component:
             self._basis = None
         return found
 
+    def is_derived(self, make: "Callable[[Component, Component | None, T | None], T]") -> bool:
+        """Whether `derived` would answer without work."""
+        return self._derived is not None and make in self._derived
+
     @property
     def properties(self) -> Iterator[Prop]:
         return (item for item in self.items if isinstance(item, Prop))
