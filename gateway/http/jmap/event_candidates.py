@@ -26,12 +26,15 @@ _AT_ONCE = 500
 class Candidates:
     """The events of some outlines as one caller sees them."""
 
-    def __init__(self, unit: Unit, view: View, outlines: Sequence[Outline], budget: Budget, *, by_text: bool) -> None:
+    def __init__(
+        self, unit: Unit, view: View, outlines: Sequence[Outline], budget: Budget, *, by_text: bool, by_calendar: bool
+    ) -> None:
         self._unit = unit
         self._view = view
         self._outlines = outlines
         self._budget = budget
         self._by_text = by_text
+        self._by_calendar = by_calendar
         self._kept = frozenset() if view.is_own or not by_text else unit.outlines.kept_by(view.caller.id)
 
     def __iter__(self) -> Iterator[Candidate]:
@@ -39,7 +42,7 @@ class Candidates:
             outlines = self._outlines[at : at + _AT_ONCE]
             wanted = [i for o in outlines if self._must_read(o) for i in event_ids(o.id, o.alone)]
             records = load_records(self._unit, self._view, wanted)
-            places = self._unit.outlines.calendars_of([outline.id for outline in outlines])
+            places = self._unit.outlines.calendars_of([o.id for o in outlines]) if self._by_calendar else {}
             for outline in outlines:
                 if not self._must_read(outline):
                     yield self._plain(outline, places.get(outline.id, ()))

@@ -19,7 +19,8 @@ from gateway.store.outlines import Outline
 
 #: Conditions on what the event says.
 TEXT_CONDITIONS = frozenset({"text", "title", "description", "location", "owner", "attendee"})
-_CONDITIONS = TEXT_CONDITIONS | {"after", "before", "inCalendar", "inCalendars", "uid"}
+CALENDAR_CONDITIONS = frozenset({"inCalendar", "inCalendars"})
+_CONDITIONS = TEXT_CONDITIONS | CALENDAR_CONDITIONS | {"after", "before", "uid"}
 _FAR = datetime(9990, 1, 1, tzinfo=UTC)
 _LONG_AGO = datetime(10, 1, 1, tzinfo=UTC)
 _SLACK = timedelta(days=1)

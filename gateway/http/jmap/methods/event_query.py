@@ -17,7 +17,7 @@ from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import MethodError
 from gateway.http.jmap.event_candidates import Candidates
-from gateway.http.jmap.event_match import TEXT_CONDITIONS, Candidate, edge_of, event_condition
+from gateway.http.jmap.event_match import CALENDAR_CONDITIONS, TEXT_CONDITIONS, Candidate, edge_of, event_condition
 from gateway.http.jmap.event_view import occurrence_id
 from gateway.http.jmap.filters import compile_filter
 from gateway.http.jmap.methods.events import read_zone
@@ -178,7 +178,8 @@ def find_ids(unit: Unit, view: View, query: Query, most: int) -> list[str]:
     outlines = _narrowed(unit, view, query)
     budget = Budget(most * 10 + _STEPS_EACH * len(outlines))
     found: list[Found] = []
-    for candidate in Candidates(unit, view, outlines, budget, by_text=_asks(query.filter, TEXT_CONDITIONS)):
+    asked = {"by_text": _asks(query.filter, TEXT_CONDITIONS), "by_calendar": _asks(query.filter, CALENDAR_CONDITIONS)}
+    for candidate in Candidates(unit, view, outlines, budget, **asked):
         if query.expand:
             found += _occurrences(candidate, query, keeps, budget)
             if len(found) > most:
