@@ -46,7 +46,5 @@ async def test_several_recipients_each_have_their_own_fate(tmp_path: Path) -> No
         mailbox.fixed["rcpt:nobody@example.org"] = "550 5.1.1 no such user"
         await here.send(PLAIN, GUEST, ANN, "other@example.org", "nobody@example.org")
         await here.until(lambda: "bounced" in here.postfix.statuses())
-        rcpts = {word for mail in mailbox.taken for word in mail.rcpts}
-        assert any(ANN in rcpt for rcpt in rcpts)
-        assert any("other@example.org" in rcpt for rcpt in rcpts)
-        assert sum(mail.data.endswith(PLAIN) for mail in mailbox.taken) == 2, "each has it once"
+        rcpts = [word for mail in mailbox.taken if mail.data.endswith(PLAIN) for word in mail.rcpts]
+        assert sorted(word[1 : word.index(">")] for word in rcpts) == [ANN, "other@example.org"], "each has it once"
