@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 from gateway.flows.alarm_plans import Reader
 from gateway.flows.alarm_recipients import LINK_LIFE, Reached
 from gateway.flows.context import Context
-from gateway.flows.links import link_url, mint_account_link
+from gateway.flows.links import foretell_organizer_url, link_url, mint_account_link, organizer_url
 from gateway.imip.build import AlarmFacts
 from gateway.imip.facts import Span
 from gateway.imip.files import is_inline
@@ -96,13 +95,17 @@ def parse_alarm_mail(payload: Mapping[str, Any]) -> AlarmMail:
 
 
 def alarm_links(unit: Unit, context: Context, account: Account, mail: AlarmMail, token: str) -> Links:
-    """Return what can be pressed: the event for its owner, and for everybody the way to stop these mails."""
-    event = _event_url(unit, context, account, mail) if mail.is_own else ""
+    """Return what can be pressed: the event's page for its owner, and for everybody the way to stop these mails."""
+    item = _own_event(unit, account, mail)
+    event = foretell_organizer_url(context, item, account) if item else ""
     return Links(event=event, unsubscribe=link_url(context, "unsubscribe", token))
 
 
-def queue_way_out(unit: Unit, context: Context, account: Account, mail: AlarmMail, token: str | None) -> None:
-    """Keep the token by which the recipient of a mail can stop these mails (RFC 8058)."""
+def keep_links(unit: Unit, context: Context, account: Account, mail: AlarmMail, token: str | None) -> None:
+    """Let the links of a mail that is queued open something: the event's page, and the way out (RFC 8058)."""
+    item = _own_event(unit, account, mail)
+    if item is not None:
+        organizer_url(unit, context, item)
     if token is not None:
         expires_at = context.clock.now() + LINK_LIFE
         mint_account_link(unit, context, "unsubscribe", account.id, mail.to, expires_at=expires_at, token=token)
@@ -123,14 +126,10 @@ def alarm_author(unit: Unit, context: Context, account: Account) -> Person:
     return Person(str(address), str(own.get("alarm_from_name") or settings.from_name))
 
 
-def _event_url(unit: Unit, context: Context, account: Account, mail: AlarmMail) -> str:
-    place = next(iter(unit.objects.places(mail.object_id)), None)
-    calendar = unit.calendars.get(place.calendar_id) if place else None
-    if place is None or calendar is None or context.public_url is None:
-        return ""
-    owner = unit.accounts.get(calendar.account_id) or account
-    steps = (owner.address, calendar.name, place.href)
-    return f"{context.public_url}/dav/calendars/" + "/".join(quote(step, safe="@") for step in steps)
+def _own_event(unit: Unit, account: Account, mail: AlarmMail) -> StoredObject | None:
+    """Return the event whose page the mail opens: the owner's own only, since whoever has the page decides there."""
+    item = unit.objects.get(mail.object_id)
+    return item if mail.is_own and item is not None and item.account_id == account.id else None
 
 
 def _said(word: AlarmWord) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.errors import GatewayError
-from gateway.flows.alarm_mails import AlarmMail, queue_way_out
+from gateway.flows.alarm_mails import AlarmMail, keep_links
 from gateway.flows.context import Context
 from gateway.flows.drafts import Draft, build, gather
 from gateway.flows.links import mint_link, rsvp_expiry, shown_facts
@@ -89,7 +89,7 @@ def queue(unit: Unit, context: Context, task: Task, ready: tuple[Ready, ...]) ->
                     continue  # while we built it, their own program has sent it
                 _queue_itip(unit, context, task, account, each, each.draft.said)
             elif isinstance(each.draft.said, AlarmMail):
-                queue_way_out(unit, context, account, each.draft.said, each.draft.token)
+                keep_links(unit, context, account, each.draft.said, each.draft.token)
                 _enqueue(unit, context, task, account, each, method="ALARM", own_lane=lane(task.id))
             else:
                 _enqueue(unit, context, task, account, each, method="NOTICE", own_lane=lane(task.id))

@@ -34,7 +34,7 @@ _TAKEN_UP = ("DTSTART", "DTEND", "DUE", "DURATION", "LOCATION", "SUMMARY", "DESC
 
 @dataclass(frozen=True, slots=True)
 class Gathering:
-    """One event as its organizer sees it."""
+    """One event as its owner sees it: most often its organizer, else a guest's own copy."""
 
     account: Account
     item: StoredObject
@@ -43,11 +43,12 @@ class Gathering:
     proposals: tuple[StoredProposal, ...]
     held: tuple[Held, ...]
     is_open: bool = True  # neither over nor cancelled
+    is_own: bool = True  # nobody else organizes it
 
     @property
     def silent(self) -> tuple[str, ...]:
         """Guests of the event, or of a part of it, who have not answered and still could."""
-        if not self.is_open:
+        if not (self.is_open and self.is_own):
             return ()
         guests = guests_of(parse_tree(self.item.ical))
         return tuple(dict.fromkeys(guest.address for guest in guests if guest.partstat == "NEEDS-ACTION"))
@@ -67,7 +68,9 @@ def look_as_organizer(unit: Unit, context: Context, token: str) -> Gathering:
     subject = read_object(parse_tree(item.ical))
     is_over = item.ends_at is not None and item.ends_at < context.clock.now()
     is_open = not is_over and item.status != "CANCELLED"
-    return Gathering(account, item, subject, unit.objects.statuses(item.id), proposals, waiting, is_open)
+    organizer = subject.organizer
+    is_own = organizer is None or organizer.address in unit.accounts.addresses(account.id)
+    return Gathering(account, item, subject, unit.objects.statuses(item.id), proposals, waiting, is_open, is_own)
 
 
 def decide_held(unit: Unit, context: Context, token: str, held_id: str, *, release: bool) -> None:

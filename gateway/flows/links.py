@@ -17,6 +17,7 @@ from gateway.errors import Refused
 from gateway.flows.context import Context
 from gateway.itip.address import normal_address
 from gateway.itip.tree import Component, build_tree, parse_tree
+from gateway.store.accounts import Account
 from gateway.store.links import Link, hash_token
 from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
@@ -100,8 +101,7 @@ def organizer_url(unit: Unit, context: Context, item: StoredObject) -> str:
     account = unit.accounts.get(item.account_id)
     if account is None:
         return ""
-    digest = hmac.digest(context.key("organizer-link"), f"{item.id}\0{account.address}".encode(), hashlib.sha256)
-    token = base64.urlsafe_b64encode(digest[:24]).decode("ascii")
+    token = _organizer_token(context, item, account)
     policy, now = context.policy(unit), context.clock.now()
     known, expires_at = unit.links.by_token(token), rsvp_expiry(item, policy, now)
     if known is None:
@@ -109,6 +109,16 @@ def organizer_url(unit: Unit, context: Context, item: StoredObject) -> str:
     elif expires_at - known.expires_at > _RENEW:  # the event moved, or is still spoken of after a long time
         unit.links.prolong(known.token_hash, expires_at)
     return link_url(context, "organizer", token, policy.scheduling)
+
+
+def foretell_organizer_url(context: Context, item: StoredObject, account: Account) -> str:
+    """Return what `organizer_url` will return, writing nothing: for a mail that is built before it is queued."""
+    return link_url(context, "organizer", _organizer_token(context, item, account))
+
+
+def _organizer_token(context: Context, item: StoredObject, account: Account) -> str:
+    digest = hmac.digest(context.key("organizer-link"), f"{item.id}\0{account.address}".encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest[:24]).decode("ascii")
 
 
 def link_url(context: Context, purpose: str, token: str, scheduling: SchedulingSettings | None = None) -> str:

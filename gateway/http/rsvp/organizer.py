@@ -35,7 +35,7 @@ _MAX_ENTRIES = 500
 
 
 class OrganizerDoor(Door):
-    """The organizer's page of one event."""
+    """The owner's page of one event."""
 
     async def get(self, request: Request, path: Path) -> Response:
         gathering, reader, look = await self._see(request, path, {})

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The organizer's page, and the pages of people whom an alarm mail reached."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gateway.clock import SettableClock
 from gateway.flows.arrival import Arrival, hold
+from gateway.flows.due_alarms import run_until
+from gateway.flows.gathering import remind
+from gateway.flows.links import organizer_url
 from gateway.itip.tree import parse_tree
 from gateway.store.engine import Store
 from gateway.store.objects import AttendeeStatus
 from policies.verdict import Verdict
 from tests.support.calendars import calendar, component, partstats
-from tests.support.rsvp import DANA, LEE, MEETING, SAM, RsvpWorld, event
+from tests.support.rsvp import BOB, DANA, LEE, MEETING, SAM, RsvpWorld, event
 
 
 @pytest.fixture
@@ -79,6 +82,25 @@ async def test_nobody_is_asked_again_for_what_is_over_or_cancelled(world: RsvpWo
     assert "Ask again" not in (await world.get(page)).text
     await world.post(page, do="remind", **form)
     assert len(await world.mails()) == before
+
+
+async def test_a_reminder_opens_the_page_of_the_event(world: RsvpWorld) -> None:
+    alarm = ("BEGIN:VALARM", "ACTION:EMAIL", "TRIGGER:-PT15M", "SUMMARY:Soon", "DESCRIPTION:Soon", "END:VALARM")
+    await world.put(event(*MEETING, *alarm))
+    await run_until(world.context, datetime(2026, 6, 15, 9, 0, tzinfo=UTC))
+    seen = await world.get(await world.link(DANA, "organizer"))
+    assert (seen.status, "Summer plans" in seen.text) == (200, True)
+
+
+async def test_a_guests_own_copy_shows_the_event_and_asks_nobody(world: RsvpWorld) -> None:
+    await world.put(event(*MEETING))
+    copy = await world.item(BOB)
+    url = await world.store.write(lambda unit: organizer_url(unit, world.context, copy))
+    path = url.removeprefix("https://calendar.example.org")
+    seen = await world.get(path)
+    assert (seen.status, "Summer plans" in seen.text, "Ask again" in seen.text) == (200, True, False)
+    token = path.rpartition("/")[2]
+    assert await world.store.write(lambda unit: remind(unit, world.context, token)) == 0
 
 
 async def held_reply(world: RsvpWorld) -> None:
