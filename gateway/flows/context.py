@@ -14,6 +14,7 @@ from gateway.flows.templates import OwnTemplates
 from gateway.flows.trees import Trees
 from gateway.ids import Ids
 from gateway.store.engine import Store
+from gateway.store.shared import SharedRead
 from gateway.store.unit import Unit
 from policies.load import PolicySettings
 
@@ -42,7 +43,13 @@ class Context:
     trees: Trees = field(default_factory=Trees)
     #: Called after a commit that left work for a worker, so that nobody waits for the next poll.
     wake: Callable[[], None] = lambda: None
+    #: The domains we are responsible for and the policies in force, for the many who ask before deciding anything.
+    standing: SharedRead[tuple[frozenset[str], PolicySettings]] = field(init=False)
     _effective: _Effective = field(default_factory=_Effective)
+
+    def __post_init__(self) -> None:
+        shared = SharedRead(self.store, lambda unit: (self.domains(unit), self.policy(unit)))
+        object.__setattr__(self, "standing", shared)
 
     def policy(self, unit: Unit) -> PolicySettings:
         """Return the policies in force: the files, then what administrators changed at run time (in the database).
@@ -50,7 +57,7 @@ class Context:
         Read inside the deciding transaction, so a change takes effect at once, on every node.
         """
         overrides = unit.settings.policy_overrides()
-        seen = json.dumps(overrides, sort_keys=True)
+        seen = json.dumps(overrides, sort_keys=True) if overrides else "{}"
         effective = self._effective
         if effective.settings is None or effective.overrides != seen:
             reading = self.config.policy.with_overrides(overrides)

@@ -94,7 +94,7 @@ async def examine(context: Context, resolver: Resolver, mail: Mail) -> Dispositi
 async def read_mail(context: Context, resolver: Resolver, mail: Mail) -> Read:
     """Read a mail and gather who sent it; nothing is decided and nothing is stored."""
     block = parse_headers(mail.data)
-    domains, policy = await context.store.read(lambda unit: (context.domains(unit), context.policy(unit)))
+    domains, policy = await context.standing()
     found = find_calendar_parts(mail.data, block)
     evidence = await gather_evidence(
         mail,

@@ -51,6 +51,7 @@ class Calendars:
         self._connection = connection
         self._changes = changes
         self._people = people
+        self._sharing: dict[str, bool] = {}
 
     def put(self, calendar: Calendar) -> None:
         """Store a calendar; making it the default takes that from the old one."""
@@ -101,10 +102,18 @@ class Calendars:
         query = sa.select(schema.calendar_shares).where(schema.calendar_shares.c.calendar_id == calendar_id)
         return records(Share, self._connection.execute(query.order_by(schema.calendar_shares.c.account_id)))
 
+    def is_sharing(self, account_id: str) -> bool:
+        """Whether an account shares any calendar with anybody."""
+        if account_id not in self._sharing:
+            found = self._connection.execute(_IS_SHARING, {"account_id": account_id}).scalar()
+            self._sharing[account_id] = bool(found)
+        return self._sharing[account_id]
+
     def put_share(self, calendar: Calendar, share: Share) -> None:
         """Share a calendar with an account, or change what that account may do with it."""
         key = log_key(calendar.account_id, share.account_id)
         known = any(old.account_id == share.account_id for old in self.shares(calendar.id))
+        self._sharing.clear()
         upsert(self._connection, schema.calendar_shares, values(share))
         self._tell_sharee(calendar, share.account_id)
         if known:
@@ -154,3 +163,10 @@ class Calendars:
 
     def _first(self, condition: sa.ColumnElement[bool]) -> Any:
         return self._connection.execute(sa.select(schema.calendars).where(condition)).first()
+
+
+_IS_SHARING = sa.select(
+    sa.exists()
+    .where(schema.calendar_shares.c.calendar_id == schema.calendars.c.id)
+    .where(schema.calendars.c.account_id == sa.bindparam("account_id"))
+)

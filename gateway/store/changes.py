@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store import schema
-from gateway.store.rows import upsert_later
+from gateway.store.rows import Later, upsert_later
 
 
 class Kind(StrEnum):
@@ -52,14 +52,20 @@ class Changes:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._new = upsert_later(connection, schema.changes, _COLUMNS)
+        self._updated = Later(connection, _UPDATED)
+        self._modseq = Later(connection, _SET_COUNT)
         self._counts: dict[str, int] = {}  # all that one transaction does to an account is one count
+        self._earlier: dict[str, int] = {}  # counts of the jobs before this one, which alone has the database
 
     def next_job(self) -> None:
         """What follows in the same transaction is a change of its own."""
+        self._earlier |= self._counts
         self._counts.clear()
 
     def flush(self) -> None:
+        self._modseq.write()
         self._new.write()
+        self._updated.write()
 
     def state(self, account_id: str, kind: Kind) -> int:
         """Return the count at which anything of this kind last changed."""
@@ -79,6 +85,8 @@ class Changes:
         self, account_id: str, kind: Kind, item_id: str, *, parent: str | None = None, name: str | None = None
     ) -> None:
         count = self._next(account_id)
+        if (account_id, kind, item_id) in self._updated:
+            self.flush()
         row: dict[str, Any] = {
             "account_id": account_id,
             "type": kind.value,
@@ -91,11 +99,14 @@ class Changes:
 
     def updated(self, account_id: str, kind: Kind, item_id: str) -> None:
         count = self._next(account_id)
-        self._mark(_UPDATED, {"of": account_id, "kind": kind.value, "item": item_id, "count": count})
+        row = {"of": account_id, "kind": kind.value, "item": item_id, "count": count}
+        self._updated.add(row, (account_id, kind, item_id))
 
     def destroyed(self, account_id: str, kind: Kind, item_id: str) -> None:
         count = self._next(account_id)
-        self._mark(_DESTROYED, {"of": account_id, "kind": kind.value, "item": item_id, "count": count})
+        self.flush()
+        row = {"of": account_id, "kind": kind.value, "item": item_id, "count": count}
+        self._connection.execute(_DESTROYED, row)
 
     def since(self, account_id: str, kind: Kind, state: int, limit: int, *, last_id: str = "") -> Since:
         """Return what happened after `state`, oldest first, at most `limit` ids (RFC 8620 §5.2)."""
@@ -106,13 +117,12 @@ class Changes:
         """Count one more change; what a sharee sees (`owner/sharee`) is counted with the owner's changes."""
         owner = account_id.partition("/")[0]
         if owner not in self._counts:
-            self._counts[owner] = int(self._connection.execute(_COUNT, {"owner": owner}).scalar_one())
+            if owner in self._earlier:
+                self._counts[owner] = self._earlier[owner] + 1
+                self._modseq.add({"owner": owner, "count": self._counts[owner]}, owner)
+            else:
+                self._counts[owner] = int(self._connection.execute(_COUNT, {"owner": owner}).scalar_one())
         return self._counts[owner]
-
-    def _mark(self, statement: sa.Update, row: dict[str, Any]) -> None:
-        if (row["of"], row["kind"], row["item"]) in self._new:
-            self.flush()
-        self._connection.execute(statement, row)
 
 
 def read_since(
@@ -150,6 +160,9 @@ _COUNT = (
     .where(schema.accounts.c.id == sa.bindparam("owner"))
     .values(modseq=schema.accounts.c.modseq + 1)
     .returning(schema.accounts.c.modseq)
+)
+_SET_COUNT = (
+    sa.update(schema.accounts).where(schema.accounts.c.id == sa.bindparam("owner")).values(modseq=sa.bindparam("count"))
 )
 _MARK = sa.update(schema.changes).where(
     schema.changes.c.account_id == sa.bindparam("of"),

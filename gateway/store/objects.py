@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scheduling objects, what each user keeps about them, and what is known of each guest."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from gateway.itip.identity import without_tag
 from gateway.store import schema
 from gateway.store.changes import Changes, Kind, log_key
-from gateway.store.rows import insert, like, record, records, upsert, values
+from gateway.store.rows import Later, insert, like, record, records, upsert, upsert_later, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,45 +103,60 @@ _Statuses = dict[tuple[str, str], AttendeeStatus]
 
 
 class Objects:
-    """All stored events and tasks. Within one transaction the same question is asked of the database once."""
+    """All stored events and tasks. Within one transaction the same question is asked of the database once.
 
-    def __init__(self, connection: sa.Connection, changes: Changes, *, locks: bool = False) -> None:
+    What is written over something known here is owed (`Later`): of several answers to an event in one commit the
+    last text is the one written. It is paid before anybody looks past what is known.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, changes: Changes, is_sharing: Callable[[str], bool], *, locks: bool = False
+    ) -> None:
         self._connection = connection
         self._changes = changes
+        self._is_sharing = is_sharing
         self._locks = locks
         self._by_uid: dict[tuple[str, str], tuple[StoredObject, ...]] = {}
         self._statuses: dict[str, _Statuses] = {}
         self._of_person: dict[tuple[str, str], _Statuses] = {}
+        self._texts = Later(connection, _UPDATE)
+        self._rows = upsert_later(connection, schema.attendees, AttendeeStatus.__slots__)
+
+    def flush(self) -> None:
+        self._texts.write()
+        self._rows.write()
 
     # the object itself
 
     def add(self, item: StoredObject, places: Iterable[tuple[str, str]]) -> None:
         """Store a new object in calendars: pairs of calendar id and resource name."""
-        self._by_uid.clear()
+        self._forget()
         insert(self._connection, schema.objects, item)
         self.set_places(item, places, new=True)
 
     def update(self, item: StoredObject) -> None:
         before = self._event_ids(item)
-        self._remember(item)
+        known = self._remember(item)
         changed = {name: value for name, value in values(item).items() if name in _CHANGING}
-        self._connection.execute(_UPDATE, {**changed, "object_id": item.id})
+        self._texts.add({**changed, "object_id": item.id}, item.id)
+        if known is None or known.alone != item.alone:  # others read which occurrences are alone (`Calendars`)
+            self._texts.write()
         for key in self._watchers(item):
             self._count(key, before, item.event_ids)
 
     def remove(self, item: StoredObject) -> None:
-        self._by_uid.clear()
-        self._statuses.clear()
-        self._of_person.clear()
+        self._forget()
         for key in self._watchers(item):
             self._count(key, item.event_ids, ())
         self._connection.execute(sa.delete(schema.objects).where(schema.objects.c.id == item.id))
 
     def get(self, object_id: str) -> StoredObject | None:
+        self.flush()
         query = _BY_ID_HELD if self._locks else _BY_ID
         return record(StoredObject, self._connection.execute(query, {"object_id": object_id}).first())
 
     def get_many(self, object_ids: Iterable[str]) -> dict[str, StoredObject]:
+        self.flush()
         table = schema.objects
         query = self._held(sa.select(table).where(table.c.id.in_(list(object_ids))).order_by(table.c.id))
         return {item.id: item for item in records(StoredObject, self._connection.execute(query))}
@@ -154,6 +169,7 @@ class Objects:
         return self._by_uid[account_id, uid]
 
     def of_account(self, account_id: str) -> tuple[StoredObject, ...]:
+        self.flush()
         table = schema.objects
         query = sa.select(table).where(table.c.account_id == account_id).order_by(table.c.starts_at, table.c.id)
         return records(StoredObject, self._connection.execute(query))
@@ -162,6 +178,7 @@ class Objects:
         self, account_id: str, calendar_ids: Iterable[str] | None, after: datetime | None, before: datetime | None
     ) -> tuple[StoredObject, ...]:
         """Return objects that may have an occurrence in [after, before); exact expansion is the caller's."""
+        self.flush()
         table = schema.objects.c
         query = sa.select(schema.objects).where(table.account_id == account_id)
         if calendar_ids is not None:
@@ -177,6 +194,7 @@ class Objects:
 
     def count_last_minute(self, account_id: str, now: datetime) -> int:
         """Return how many objects of an account were written within the last minute."""
+        self.flush()
         table = schema.objects
         since = now - timedelta(minutes=1)
         query = sa.select(sa.func.count()).where(table.c.account_id == account_id, table.c.updated_at >= since)
@@ -250,6 +268,7 @@ class Objects:
     def statuses(self, object_id: str) -> tuple[AttendeeStatus, ...]:
         """Return what is known of every guest, by address and instance."""
         if object_id not in self._statuses:
+            self._rows.write()
             rows = self._connection.execute(_STATUSES, {"object_id": object_id})
             self._statuses[object_id] = {(s.address, s.recurrence_id): s for s in records(AttendeeStatus, rows)}
         return tuple(self._statuses[object_id].values())
@@ -276,11 +295,15 @@ class Objects:
         return self._of_person[object_id, person]
 
     def put_status(self, status: AttendeeStatus) -> None:
-        upsert(self._connection, schema.attendees, values(status))
+        self._rows.add(values(status), (status.object_id, status.address, status.recurrence_id))
         person = (status.object_id, without_tag(status.address))
-        for known in (self._statuses.get(status.object_id), self._of_person.get(person)):
-            if known is not None:
-                known[status.address, status.recurrence_id] = status
+        found = [
+            each for each in (self._statuses.get(status.object_id), self._of_person.get(person)) if each is not None
+        ]
+        for known in found:
+            known[status.address, status.recurrence_id] = status
+        if not found:
+            self._rows.write()
 
     def set_schedule_status(
         self, object_id: str, address: str, code: str, text: str | None, *, at: datetime
@@ -308,17 +331,28 @@ class Objects:
 
     def _watchers(self, item: StoredObject) -> tuple[str, ...]:
         """Return the keys of the owner's changes and of everyone a calendar of it is shared with."""
+        if not self._is_sharing(item.account_id):
+            return (item.account_id,)
         others = self._connection.execute(_SHARED_WITH, {"object_id": item.id}).scalars().all()
         return (item.account_id, *(log_key(item.account_id, other) for other in others if other != item.account_id))
 
-    def _remember(self, item: StoredObject) -> None:
-        """What was just written need not be read again."""
+    def _remember(self, item: StoredObject) -> StoredObject | None:
+        """What was just written need not be read again; return what was known of it until now."""
         key = (item.account_id, item.uid)
         known = self._by_uid.get(key, ())
-        if any(each.id == item.id and each.instance == item.instance for each in known):
-            self._by_uid[key] = tuple(item if each.id == item.id else each for each in known)
+        old = next((each for each in known if each.id == item.id and each.instance == item.instance), None)
+        if old is None:
+            self._forget()
         else:
-            self._by_uid.clear()
+            self._by_uid[key] = tuple(item if each.id == item.id else each for each in known)
+        return old
+
+    def _forget(self) -> None:
+        """Ask the database again, which must know what is owed to it."""
+        self.flush()
+        self._by_uid.clear()
+        self._statuses.clear()
+        self._of_person.clear()
 
     def _event_ids(self, item: StoredObject) -> tuple[str, ...]:
         """The ids of an object's events as they stand before it is written."""
@@ -327,6 +361,7 @@ class Objects:
         known = self._by_uid.get((item.account_id, item.uid), ())
         alone = next((each.alone for each in known if each.id == item.id), None)
         if alone is None:
+            self._texts.write()
             alone = self._connection.execute(_ALONE, {"object_id": item.id}).scalar() or ()
         return event_ids(item.id, alone)
 

@@ -45,6 +45,7 @@ class Unit:
         try:
             with self.connection.begin_nested():
                 yield
+                self.flush()
             kept = True
         finally:
             if not kept:
@@ -52,7 +53,7 @@ class Unit:
 
     def flush(self) -> None:
         """Write what still waits to be written: before the commit."""
-        for name in ("changes", "notifications", "held", "journal"):
+        for name in ("objects", "changes", "notifications", "held", "journal"):
             repository = vars(self).get(name)
             if repository is not None:
                 repository.flush()
@@ -79,10 +80,12 @@ class Unit:
 
     @cached_property
     def objects(self) -> Objects:
-        return Objects(self.connection, self.changes, locks=self._locks)
+        return Objects(self.connection, self.changes, self.calendars.is_sharing, locks=self._locks)
 
-    @cached_property
+    @property
     def outlines(self) -> Outlines:
+        """The same objects, looked at in the database itself."""
+        self.objects.flush()
         return Outlines(self.connection)
 
     @cached_property
