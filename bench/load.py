@@ -43,10 +43,10 @@ def _await_port(port: int) -> None:
 
 
 class Relay:
-    """A relay process under test."""
+    """A relay process under test, with the port of its next hop; or our milter, with its socket."""
 
-    def __init__(self, name: str, sink_port: int) -> None:
-        command = [sys.executable, "-m", "bench.relays", name, str(sink_port)]
+    def __init__(self, name: str, place: int | Path) -> None:
+        command = [sys.executable, "-m", "bench.relays", name, str(place)]
         root = Path(__file__).resolve().parent.parent
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=root

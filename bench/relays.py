@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The relays that are compared, each a process of its own: `python -m bench.relays stock|pooled|ours SINK-PORT`.
+"""The relays that are compared, each a process: `python -m bench.relays stock|ours SINK-PORT`, or `milter SOCKET`.
 
 Prints its port; for each line on stdin it prints the processor seconds it has used so far.
 """
@@ -12,7 +12,7 @@ from time import process_time
 from typing import Any
 
 
-async def stock(sink: int) -> int:
+async def stock(sink: str) -> int:
     """The obvious thing: aiosmtpd's own class, one aiosmtplib.send for each mail."""
     import aiosmtplib
     from aiosmtpd.smtp import SMTP
@@ -24,7 +24,7 @@ async def stock(sink: int) -> int:
                 sender=envelope.mail_from,
                 recipients=envelope.rcpt_tos,
                 hostname="127.0.0.1",
-                port=sink,
+                port=int(sink),
                 start_tls=False,
             )
             return "250 OK"
@@ -35,7 +35,7 @@ async def stock(sink: int) -> int:
     return int(server.sockets[0].getsockname()[1])
 
 
-async def ours(sink: int) -> int:
+async def ours(sink: str) -> int:
     """Our content filter, its scan and its log line included."""
     from gateway.clock import SystemClock
     from gateway.config.listeners import Address
@@ -71,16 +71,42 @@ async def ours(sink: int) -> int:
     return int(listener.address.rpartition(":")[2])
 
 
+async def milter(path: str) -> int:
+    """Our milter, its scan and its log line included. It listens on a unix socket: over TCP Postfix waits for ACKs."""
+    from gateway.config.listeners import Listener
+    from gateway.ids import RandomIds
+    from gateway.imip.mail import PASS, Disposition, Mail
+    from gateway.imip.scan import may_hold_calendar
+    from gateway.log import start_logging
+    from gateway.milter.listener import MilterListener
+    from gateway.milter.session import MilterServices
+
+    async def examine(mail: Mail) -> Disposition:
+        return PASS
+
+    async def nobody(login: str) -> frozenset[str]:
+        return frozenset()
+
+    start_logging()
+    ids = RandomIds()
+    services = MilterServices(examine, may_hold_calendar, lambda address: False, nobody, lambda: ids.row("m"))
+    listener = MilterListener(Listener(kind="milter", listen=f"unix:{path}", socket_mode="0666"), services)
+    await listener.start()
+    gc.freeze()
+    gc.set_threshold(10_000)
+    return 0
+
+
 async def main() -> None:
     """Serve until stdin ends."""
-    port = await {"stock": stock, "ours": ours}[sys.argv[1]](int(sys.argv[2]))
+    port = await {"stock": stock, "ours": ours, "milter": milter}[sys.argv[1]](sys.argv[2])
     print(port, flush=True)
     while await asyncio.to_thread(sys.stdin.readline):
         print(process_time(), flush=True)
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "ours":
+    if sys.argv[1] != "stock":
         import uvloop
 
         uvloop.run(main())
