@@ -17,6 +17,7 @@ PAGES = sorted(
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+?)\s*$", re.MULTILINE)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"`((?:[a-z_]+/)+[a-z_]+\.py)`")
 COMMAND = re.compile(r"\bimip-gateway (?:--config \S+ |--json )*([a-z]+)(?: ([a-z]+))?")
 
 
@@ -46,6 +47,12 @@ def test_links_resolve(page: Path) -> None:
         file = (page.parent / target).resolve() if target else page
         assert file.exists(), f"{name(page)}: {link}"
         assert not anchor or file.suffix != ".md" or anchor in anchors(file), f"{name(page)}: {link}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    for file in FILE.findall(page.read_text()):
+        assert any((top / file).exists() for top in (ROOT, ROOT / "gateway", page.parent)), f"{name(page)}: {file}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
