@@ -4,13 +4,15 @@
 Reads the Content- fields of the header, then jumps from boundary line to boundary line and looks for the words in
 each part's header. Says "may" rather too often, and never "no" where `find_calendar_parts` would find a calendar
 by its type or its plain file name. How a part is encoded does not matter: its type is always in clear. A boundary
-that is hard to read, or too many of them, and every line of the mail is looked at instead.
+that is hard to read, or too many of them, and every line of the mail is looked at instead; so it is in small mail,
+where that is sooner done.
 
 The cost is the point: a few microseconds for a small mail, a fraction of a millisecond for a megabyte.
 """
 
 import re
 
+_SMALL = 4096  # octets of a mail
 _HEADER = 262_144  # octets of a header that `find_calendar_parts` reads, at most
 _PART_HEADER = 32_768
 _FIELD = 4096
@@ -29,6 +31,8 @@ def may_hold_calendar(data: bytes) -> bool:
     >>> may_hold_calendar(b"CONTENT-TYPE:\\r\\n TEXT/Calendar; method=REPLY\\r\\n\\r\\n")
     True
     """
+    if len(data) <= _SMALL:
+        return _has_word_anywhere(data)
     lower = data[: _header_end(data, 0, _HEADER)].lower()
     fields = b""
     boundaries: list[bytes] = []
@@ -113,6 +117,9 @@ def _has_word_anywhere(data: bytes) -> bool:
     fields = []
     at = 0 if lower.startswith(b"content-") else lower.find(b"\ncontent-")
     while at >= 0:
-        fields.append(lower[at : _field_end(lower, at)])
-        at = lower.find(b"\ncontent-", at + 9)
+        end = lower.find(b"\n", at + 9)
+        if end < 0 or lower[end + 1 : end + 2] in _BLANKS:
+            end = _field_end(lower, at)
+        fields.append(lower[at:end])
+        at = lower.find(b"\ncontent-", end)
     return _has_word(b"".join(fields))

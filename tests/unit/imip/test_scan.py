@@ -12,6 +12,14 @@ from gateway.imip.parse import find_calendar_parts
 from gateway.imip.scan import may_hold_calendar
 
 TOP = b"From: a@test\r\nMIME-Version: 1.0\r\n"
+FILLER = (b"=" * 70 + b"\r\n") * 60  # behind it a mail is no small one any more, and its boundaries are looked for
+
+
+def seen(mail: bytes) -> bool:
+    """Is a calendar seen here, in the small mail as in the same made large?"""
+    small, large = may_hold_calendar(mail), may_hold_calendar(mail + FILLER)
+    assert small is large
+    return small
 
 
 @pytest.mark.parametrize(
@@ -34,14 +42,15 @@ TOP = b"From: a@test\r\nMIME-Version: 1.0\r\n"
     ],
 )
 def test_every_form_is_seen_as_whole_mail_and_as_a_part(field: bytes) -> None:
-    assert may_hold_calendar(TOP + field + b"\r\n\r\nQkVHSU4=\r\n")
-    assert may_hold_calendar(field + b"\r\n\r\n")
-    assert may_hold_calendar((TOP + field + b"\r\n\r\nQkVHSU4=\r\n").replace(b"\r\n", b"\n"))
+    assert seen(TOP + field + b"\r\n\r\nQkVHSU4=\r\n")
+    assert seen(field + b"\r\n\r\n")
+    assert may_hold_calendar(TOP + field)
+    assert seen((TOP + field + b"\r\n\r\nQkVHSU4=\r\n").replace(b"\r\n", b"\n"))
     inner = b"--in\r\n" + field + b"\r\n\r\nQkVHSU4=\r\n--in--\r\n"
     outer = b"--out=_1\r\nContent-Type: multipart/alternative; boundary=in\r\n\r\n" + inner + b"--out=_1--\r\n"
     mail = TOP + b'Content-Type: multipart/mixed;\r\n boundary="out=_1"\r\n\r\npreamble\r\n' + outer
-    assert may_hold_calendar(mail)
-    assert may_hold_calendar(mail.replace(b"\r\n", b"\n"))
+    assert seen(mail)
+    assert seen(mail.replace(b"\r\n", b"\n"))
 
 
 @pytest.mark.parametrize(
@@ -49,17 +58,17 @@ def test_every_form_is_seen_as_whole_mail_and_as_a_part(field: bytes) -> None:
 )
 def test_a_boundary_that_is_hard_to_read_hides_nothing(boundary: bytes) -> None:
     part = b"--in\r\nContent-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\n--in--\r\n"
-    assert may_hold_calendar(TOP + b"Content-Type: multipart/mixed; " + boundary + b"\r\n\r\n" + part)
+    assert seen(TOP + b"Content-Type: multipart/mixed; " + boundary + b"\r\n\r\n" + part)
 
 
 def test_plain_mail_is_let_go() -> None:
     body = b"\r\nSee text/calendar and invite.ics\r\nwinmail.dat\r\n"
-    assert not may_hold_calendar(TOP + b"Subject: calendar, a.ics\r\n" + body)
-    assert not may_hold_calendar(TOP + b"Content-Type: text/plain\r\n" + body)
+    assert not seen(TOP + b"Subject: calendar, a.ics\r\n" + body)
+    assert not seen(TOP + b"Content-Type: text/plain\r\n" + body)
     html = b"--x\r\nContent-Type: text/html\r\n\r\n<a href=/calendar>\r\n"
     parts = html + b"--x\r\nContent-Type: image/png; name=graphics.png\r\n\r\nAA==\r\n--x--\r\n"
-    assert not may_hold_calendar(TOP + b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + parts)
-    assert not may_hold_calendar(b"")
+    assert not seen(TOP + b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + parts)
+    assert not seen(b"")
 
 
 def test_many_parts_and_deep_nesting_are_looked_through() -> None:
@@ -115,6 +124,7 @@ def test_never_no_where_a_calendar_is_found(mail: bytes, seed: int, lf_only: boo
     found = find_calendar_parts(data)
     if found.parts or any(note.code == "tnef" for note in found.notes):
         assert may_hold_calendar(data)
+        assert may_hold_calendar(data + FILLER)
 
 
 @given(st.binary(max_size=400))
