@@ -176,6 +176,7 @@ async def _open_door(
     tasks: asyncio.TaskGroup,
 ) -> _Door:
     if bound is not None:
+        bound.listen()  # whoever reads our ready line may come before the server's task has begun
         server = build_server(build_app(context), listener, drain=context.config.gateway.drain_timeout)
         tasks.create_task(server.serve(sockets=[bound]), name="http")
         return _Door("http", partial(_name, bound), partial(_stop_http, server))

@@ -80,6 +80,13 @@ def test_one_process(tmp_path: Path) -> None:
         assert process.wait(20) == 0
 
 
+def test_the_ready_line_means_that_a_connection_is_taken(tmp_path: Path) -> None:
+    with served(tmp_path) as (_, doors):
+        for address in doors.values():
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), 10).close()
+
+
 def test_every_kind_of_door_answers(tmp_path: Path) -> None:
     """Whatever event loop the program runs on; the milter door by the first word of its protocol."""
     more = "".join(
