@@ -23,17 +23,18 @@ from gateway.flows.judging import Author, Judged, judge
 from gateway.flows.notifying import notify_invitation
 from gateway.flows.outgoing_mail import OwnMail, observe_own_mail
 from gateway.flows.own_links import post_linked
+from gateway.flows.unread import NOT_OPENED, record_nobody_here, record_unopened
 from gateway.imip.headers import HeaderBlock, HeaderFacts, parse_facts, parse_headers
 from gateway.imip.mail import PASS, Direction, Disposition, Mail, PartOutcome
 from gateway.imip.parse import CalendarPart, FoundCalendars, Standing, find_calendar_parts
 from gateway.itip.address import normal_address
 from gateway.itip.model import Outcome
 from gateway.itip.model import Verdict as Outcomes
+from gateway.itip.objects import KINDS
 from gateway.itip.tree import Component, Prop, TreeLimits, parse_tree
 from gateway.maillog import Verb, record
 from gateway.metrics import Counter
 from gateway.store.accounts import Account
-from gateway.store.journal import Entry
 from gateway.store.unit import Unit
 from policies.incoming import Action, decide_incoming
 from policies.loops import LoopFacts, decide_answer
@@ -83,6 +84,9 @@ async def examine(context: Context, resolver: Resolver, mail: Mail) -> Dispositi
     if disposition is None:
         raise Deferred("dns-trouble", "The author of this message cannot be verified yet")
     context.wake()
+    for note in read.found.notes if disposition == PASS else ():
+        record(Verb.IGNORED, rule=NOT_OPENED, mail=mail.id, pfx=mail.origin.queue_id, part=note.path,
+               reason=note.code)  # fmt: skip
     for outcome in disposition.outcomes:
         verb = _VERBS.get(outcome.outcome, Verb.IGNORED)
         record(verb, rule=outcome.rule, mail=mail.id, pfx=mail.origin.queue_id, rcpt=outcome.recipient,
@@ -117,7 +121,7 @@ def take_mail(unit: Unit, context: Context, read: Read, *, careful: bool = False
     seen = unit.held.seen(read.fingerprint)
     now = context.clock.now()
     if seen is not None and "headers" in seen.disposition:
-        return _remembered(seen.disposition)
+        return _remembered(read, seen.disposition)
     waited = now - seen.at if seen is not None else timedelta(0)
     reports = {rcpt: token for rcpt in read.mail.envelope.recipients if (token := bounce_token(context, rcpt))}
     outcomes = [
@@ -133,6 +137,9 @@ def take_mail(unit: Unit, context: Context, read: Read, *, careful: bool = False
         return None
     outcomes += [*own.outcomes, *calendar]
     if not outcomes:
+        if read.found.notes:
+            record_unopened(unit, context, read.mail, read.header.message_id, read.found.notes)
+            unit.held.remember(read.fingerprint, read.mail.id, _stored(PASS), now)
         return PASS
     disposition = _disposition(read, tuple(outcomes), frozenset((*reports, *own.repeated)))
     linked = post_linked(unit, context, read.mail, disposition, own.linked, without=disposition.consumed)
@@ -154,7 +161,7 @@ def _take_calendars(
     for arrival, judgement, verdict in judged:
         outcomes.append(obey(unit, context, arrival, judgement, verdict))
     if read.found.parts and not judged and not spoken:
-        outcomes.append(_nobody_here(unit, context, read))
+        outcomes.append(record_nobody_here(unit, context, read.mail, read.header.message_id, read.found.parts[0]))
     return outcomes
 
 
@@ -177,6 +184,9 @@ def _judge_all(
             arrival = _arrival(unit, context, read, account, recipient, message)
             if part.standing is Standing.IGNORED:
                 yield arrival, None, Verdict(Action.IGNORE, "incoming.part", part.reason)
+            elif not message.children(*KINDS):  # Google cancels so what it has forgotten (interop Q32)
+                reason = f"The {part.method} holds nothing to schedule"
+                yield arrival, None, Verdict(Action.IGNORE, "message.empty", reason)
             elif not settings.scheduling.enable:
                 yield arrival, None, Verdict(Action.IGNORE, "scheduling.disabled", "Scheduling is switched off here")
             elif not may(account, "scheduling-receive"):
@@ -267,27 +277,6 @@ def _obey_carefully(
 _Obey = Callable[[Unit, Context, Arrival, Judged | None, Verdict], PartOutcome]
 
 
-def _nobody_here(unit: Unit, context: Context, read: Read) -> PartOutcome:
-    """A calendar for nobody who has an account: recorded all the same, so that a trace finds it."""
-    part, reason = read.found.parts[0], "No recipient of this mail has a calendar here"
-    unit.journal.write(
-        Entry(
-            at=context.clock.now(),
-            stage="incoming",
-            outcome="none",
-            rule="incoming.nobody-here",
-            reason=reason,
-            mail_id=read.mail.id,
-            message_id=read.header.message_id,
-            queue_id=read.mail.origin.queue_id,
-            recipient=", ".join(read.mail.envelope.recipients)[:320],
-            uid=part.uid[:1024],
-            method=part.method[:32],
-        )
-    )
-    return PartOutcome("", part.method, part.uid, "none", "incoming.nobody-here", reason)
-
-
 def _disposition(read: Read, outcomes: tuple[PartOutcome, ...], consumed: frozenset[str]) -> Disposition:
     told = min(outcomes, key=lambda each: _ORDER.index(each.outcome))
     line = f"X-iMIP-Gateway: outcome={told.outcome}; rule={told.rule}; id={read.mail.id}\r\n"
@@ -297,17 +286,14 @@ def _disposition(read: Read, outcomes: tuple[PartOutcome, ...], consumed: frozen
 def _stored(disposition: Disposition) -> dict[str, Any]:
     return {
         "headers": disposition.headers.decode("ascii"),
-        "drop": [list(span) for span in disposition.drop],
         "consumed": sorted(disposition.consumed),
     }
 
 
-def _remembered(stored: Mapping[str, Any]) -> Disposition:
-    return Disposition(
-        headers=str(stored["headers"]).encode("ascii"),
-        drop=tuple((int(start), int(end)) for start, end in stored["drop"]),
-        consumed=frozenset(stored["consumed"]),
-    )
+def _remembered(read: Read, stored: Mapping[str, Any]) -> Disposition:
+    """What was said the first time; the header above the same body may be another one, with other forgeries in it."""
+    headers = str(stored["headers"]).encode("ascii")
+    return Disposition(headers, read.evidence.drop if headers else (), frozenset(stored["consumed"]))
 
 
 _METHODS = frozenset(("PUBLISH", "REQUEST", "REPLY", "ADD", "CANCEL", "REFRESH", "COUNTER", "DECLINECOUNTER", "DSN"))

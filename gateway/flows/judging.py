@@ -5,7 +5,7 @@ Facts only. The proven author is compared with the *stored* object wherever ther
 own organizer or attendees counts only for an event that is not stored yet.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +15,7 @@ from gateway.imip.headers import HeaderFacts
 from gateway.imip.mail import Mail
 from gateway.imip.parse import CalendarPart
 from gateway.itip.address import normal_address, normal_addresses
+from gateway.itip.identity import without_tag
 from gateway.itip.objects import Party, SchedulingObject, read_object
 from gateway.itip.tree import Component
 from gateway.store.accounts import Account
@@ -76,7 +77,7 @@ def judge(
         stored=stored is not None,
         token=bool(token),
         standing=part.standing.value,
-        invited=any(address in people for people in everyone for address in addresses)
+        invited=any(_invites(people, addresses) for people in everyone)
         or (organizer is not None and organizer.address in addresses),
         organizes=organizer is not None and organizer.address in addresses,
         own=sender is not None and sender.id == account.id,
@@ -89,6 +90,13 @@ def judge(
         waited=waited,
     )
     return Judged(facts, identity or author.address)
+
+
+def _invites(people: Mapping[str, Party], addresses: frozenset[str]) -> bool:
+    """Whether one of these addresses is among the guests, as it is or with a +tag (interop Q81)."""
+    if any(address in people for address in addresses):
+        return True
+    return any("+" in person and without_tag(person) in addresses for person in people)
 
 
 def _parties(said: SchedulingObject, organizer: Party | None, *, from_attendee: bool) -> tuple[Party, ...]:

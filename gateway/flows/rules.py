@@ -9,6 +9,7 @@ FLOW_RULES: dict[str, str] = {
     "change.nothing": "Nobody has to be told of the change.",
     "change.personal": "Only what a person keeps for themself changed; that is nobody else's business.",
     "incoming.nobody-here": "No recipient of the mail has a calendar here.",
+    "incoming.not-opened": "The mail holds what may be a calendar and is not opened, such as Outlook's winmail.dat.",
     "incoming.part": "Another part of the same mail is the message; this one is passed by.",
     "incoming.unreadable": "The calendar part cannot be read, or is larger than is read.",
     "outbox.annihilated": "An invitation and its cancellation met before either left; neither is sent.",

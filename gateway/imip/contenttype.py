@@ -11,10 +11,13 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-_TYPE = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*/\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)")
+_TYPE = re.compile(r"(?:\s*\([^()]*\))*\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*/\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)")
 _WORD = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)")
 _PARAMETER = re.compile(
     r"\s*;\s*(?:([^\s=;\"]{1,60})\s*=\s*(?:\"((?:[^\"\\]++|\\.)*+)\"?|([^;\"]*+)))?", re.DOTALL | re.ASCII
+)
+_ENCODED_WORD = re.compile(
+    r"=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?([BbQq])\?([^?\s]{0,300})\?=(?:\s+(?==\?))?", re.ASCII
 )
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
@@ -109,6 +112,18 @@ def _percent_decoded(text: str) -> str:
     return octets.decode("utf-8", "replace")
 
 
+def decode_words(text: str) -> str:
+    """Undo encoded words: many programs write file names so, though RFC 2047 §5 forbids it."""
+    return _ENCODED_WORD.sub(_decoded_word, text) if "=?" in text else text
+
+
+def _decoded_word(word: re.Match[str]) -> str:
+    octets = word[3].encode("utf-8", "surrogateescape")
+    is_base64 = word[2] in "Bb"
+    decoded = decode_transfer(octets, "base64") if is_base64 else binascii.a2b_qp(octets, header=True)
+    return decode_text(decoded or b"", word[1])[0]
+
+
 def decode_text(octets: bytes, charset: str) -> tuple[str, bool]:
     """Return a part's text and whether its declared charset was the truth.
 
@@ -133,7 +148,8 @@ def decode_text(octets: bytes, charset: str) -> tuple[str, bool]:
 
 def decode_transfer(raw: bytes, encoding: str | None) -> bytes | None:
     """Undo the content transfer encoding, forgiving what does not matter (RFC 2045 §6); None for an unknown one."""
-    match (encoding or "").partition(";")[0].strip().lower():
+    word = _WORD.match(encoding or "")
+    match word[1].lower() if word else "":
         case "base64":
             packed = raw.translate(None, _NOT_BASE64)
             packed = packed[:-1] if len(packed) % 4 == 1 else packed

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 
-from gateway.imip.contenttype import ContentType, decode_text, decode_transfer, parse_disposition
+from gateway.imip.contenttype import ContentType, decode_text, decode_transfer, decode_words, parse_disposition
 from gateway.imip.headers import HeaderBlock, parse_headers
 from gateway.imip.leaves import Leaf, Note, Walk, WalkLimits
 
@@ -115,7 +115,8 @@ class _Reading:
     def take(self, leaf: Leaf, notes: list[Note]) -> None:
         """Read a leaf if it is a calendar; what keeps us from it is noted."""
         kind, block, where = leaf.kind, leaf.block, leaf.path
-        name = parse_disposition(block.first("content-disposition")).get("filename") or kind.get("name")
+        seen = parse_disposition(block.first("content-disposition"))
+        name = decode_words(seen.get("filename") or kind.get("name"))
         if kind.value in _TNEF or name.lower() == "winmail.dat":
             notes.append(Note("tnef", where))
             return
@@ -125,10 +126,9 @@ class _Reading:
         if len(self.candidates) >= self.limits.max_calendars:
             notes.append(Note("too-many-calendars", where))
             return
-        seen = parse_disposition(block.first("content-disposition")).value
         part = CalendarPart(where, kind.value, Standing.ATTACHED if file else Standing.UNMARKED, name=name[:200])
         part = replace(
-            part, method_parameter=kind.get("method").strip().upper()[:40] or None, shown=seen != "attachment"
+            part, method_parameter=kind.get("method").strip().upper()[:40] or None, shown=seen.value != "attachment"
         )
         self.candidates.append(self._read(part, kind, block, leaf.end))
 
@@ -177,7 +177,7 @@ def _described(part: CalendarPart) -> CalendarPart:
         repairs = (*repairs, "method-only-in-header")
     elif part.method_parameter and part.method_parameter != method:
         repairs = (*repairs, "method-differs")
-    marked = part.standing is Standing.UNMARKED and part.method_parameter is not None
+    marked = part.standing is Standing.UNMARKED and part.method_parameter == method
     return replace(part, standing=Standing.MARKED if marked else part.standing, repairs=repairs)
 
 

@@ -87,3 +87,45 @@ async def test_what_cannot_be_read_says_why(world: World) -> None:
     [outcome] = (await world.receive(data.replace(b"BEGIN:VCALENDAR", b"M0D5%1TE."))).outcomes
     assert (outcome.outcome, outcome.rule) == ("ignored", "incoming.unreadable")
     assert "transfer encoding" in outcome.reason
+
+
+async def test_a_forgery_above_a_mail_that_was_here_before_is_taken_out(world: World) -> None:
+    """The second copy is told what the first was; what is forged in it is looked for anew."""
+    data = b"Message-ID: <r@x>\r\n" + GOOD
+    first = await world.receive(data)
+    forged = b"X-Mailer: x\r\nX-iMIP-Gateway: outcome=applied; rule=trust.login; id=m0\r\n" + data
+    second = await world.receive(forged)
+    assert second.headers == first.headers
+    assert second.apply_to(forged) == first.headers + b"X-Mailer: x\r\n" + data
+    assert (await world.receive(data)).apply_to(data) == first.headers + data
+
+
+TNEF = b"Message-ID: <w@x>\r\n" + mail(ALICE, "x", method="REQUEST").replace(
+    b"text/calendar; charset=utf-8; method=REQUEST", b"application/ms-tnef; name=winmail.dat"
+)
+
+
+async def test_winmail_is_on_record_and_passes_as_it_is(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "gateway.mail"):
+        assert (await world.receive(TNEF)).apply_to(TNEF) == TNEF
+        assert (await world.receive(TNEF)).apply_to(TNEF) == TNEF
+    [entry] = await world.context.store.read(lambda unit: unit.journal.trace("<w@x>"))
+    assert (entry.outcome, entry.rule) == ("none", "incoming.not-opened")
+    assert "winmail.dat" in entry.reason
+    assert [record.facts["reason"] for record in caplog.records] == ["tnef", "tnef"]
+
+
+async def test_a_guest_is_invited_by_an_address_with_a_tag(world: World) -> None:
+    """Mail to carol+tennis@ is Carol's (interop Q81)."""
+    await world.know(ALICE)
+    tagged = CAROL.replace("@", "+tennis@")
+    data = signed(mail(ALICE, request(ALICE, "tennis").replace(f":mailto:{CAROL}", f":mailto:{tagged}")))
+    [outcome] = (await world.receive(data, to=tagged)).outcomes
+    assert (outcome.outcome, outcome.rule) == ("applied", "request.new")
+
+
+async def test_a_cancellation_of_nothing_says_so(world: World) -> None:
+    """Google sends such (interop Q32)."""
+    text = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nMETHOD:CANCEL\r\nEND:VCALENDAR\r\n"
+    [outcome] = (await world.receive(signed(mail(ALICE, text)))).outcomes
+    assert (outcome.outcome, outcome.rule) == ("ignored", "message.empty")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.imip.contenttype import decode_text, parse_content_type, parse_disposition
+from gateway.imip.contenttype import decode_text, decode_words, parse_content_type, parse_disposition
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,7 @@ from gateway.imip.contenttype import decode_text, parse_content_type, parse_disp
         ("a/b; x=1; x=2", "a/b", {"x": "1"}),
         ('a/b; x="open', "a/b", {"x": "open"}),
         ("a/b junk; x=1", "a/b", {"x": "1"}),
+        ("(our) (own) a/b (x); x=1", "a/b", {"x": "1"}),
         ("a/b; junk; x=1", "a/b", {"x": "1"}),
         ("a/b; name*0=inv; name*1=ite.ics", "a/b", {"name": "invite.ics"}),
         ("a/b; name*=utf-8'de'K%C3%B6ln.ics", "a/b", {"name": "Köln.ics"}),
@@ -38,8 +39,21 @@ def test_a_disposition_is_one_word_and_parameters() -> None:
     assert parse_disposition(None).value == ""
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("=?utf-8?B?SG9jaHplaXQuaWNz?=", "Hochzeit.ics"),
+        ("=?iso-8859-1?Q?M=FCller_am?= =?iso-8859-1*de?q?_Montag.ics?=", "Müller am Montag.ics"),
+        ("plain =?x?= =?utf-8?X?a?=.ics", "plain =?x?= =?utf-8?X?a?=.ics"),
+    ],
+)
+def test_encoded_words(value: str, text: str) -> None:
+    assert decode_words(value) == text
+
+
 @given(st.text(max_size=200))
 def test_every_value_is_read(value: str) -> None:
+    decode_words(f"=?utf-8?Q?{value}?={value}")
     parse_content_type(value)
     parse_disposition(value)
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.imip.parse import DEFAULT_LIMITS, FoundCalendars, ParseLimits, Standing, find_calendar_parts
+from gateway.imip.scan import may_hold_calendar
 
 
 def calendar(method: str = "REQUEST", uid: str = "u1", extra: str = "") -> str:
@@ -337,3 +338,22 @@ def nested(levels: int) -> bytes:
 @pytest.mark.timeout(10)
 def test_a_hostile_structure_costs_no_more_than_its_length(entity: bytes) -> None:
     find(entity)
+
+
+def test_a_file_whose_name_is_in_encoded_words() -> None:
+    """Many programs write names so, though RFC 2047 §5 forbids it there."""
+    for name in ("=?utf-8?B?SG9jaHplaXQuaWNz?=", "=?iso-8859-1?Q?M=FCller.ics?="):
+        data = mail(leaf(f'application/octet-stream; name="{name}"', calendar()))
+        assert may_hold_calendar(data)
+        assert seen(find_calendar_parts(data)) == [("1", "attached", "REQUEST")]
+
+
+def test_the_mail_that_says_another_method_does_not_say_this_one() -> None:
+    """The METHOD inside wins (interop Q08), as one that the mail has not announced."""
+    assert seen(find(leaf("text/calendar; method=REQUEST", calendar("CANCEL")))) == [("1", "unmarked", "CANCEL")]
+
+
+def test_a_comment_on_the_transfer_encoding() -> None:
+    body = base64.encodebytes(calendar().encode())
+    found = find(leaf("text/calendar; method=REQUEST", body, "Content-Transfer-Encoding: base64 (as ever)"))
+    assert seen(found) == [("1", "marked", "REQUEST")]
