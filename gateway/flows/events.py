@@ -7,6 +7,7 @@ from gateway.errors import Refused
 from gateway.flows.calendar_change import ChangeRequest, ChangeResult, change_object
 from gateway.flows.context import Context
 from gateway.flows.stored import split_by_uid
+from gateway.itip.known_answers import with_known_answers
 from gateway.itip.tree import parse_tree
 from gateway.store.accounts import Account
 from gateway.store.objects import StoredObject
@@ -18,6 +19,8 @@ async def import_calendar(
 ) -> tuple[ChangeResult, ...]:
     """Store each scheduling object of a calendar (RFC 5545 §3.4 may hold many); no mail unless `send`.
 
+    Of an event that the account organizes, the answers that came since the calendar was written are kept.
+
     Raises:
         Refused: not a calendar, or an object that cannot be stored: then none of it is.
     """
@@ -27,6 +30,8 @@ async def import_calendar(
         results = []
         for uid, calendar in objects:
             item = next(iter(unit.objects.by_uid(account.id, uid)), None)
+            if item is not None and item.is_origin:
+                calendar = with_known_answers(calendar, parse_tree(item.ical))
             request = ChangeRequest(
                 account=account, ical=calendar, item=item, send=send, asked=send, source="import",
                 refuse_unreachable=False,

@@ -21,8 +21,9 @@ from gateway.imip.parse import CalendarPart, FoundCalendars
 from gateway.itip.address import normal_address, normal_addresses
 from gateway.itip.diff import diff
 from gateway.itip.inbound import apply
-from gateway.itip.model import Partstat, Verdict
-from gateway.itip.objects import read_attendees, read_object, read_party
+from gateway.itip.known_answers import with_known_answers
+from gateway.itip.model import Verdict
+from gateway.itip.objects import read_object
 from gateway.itip.tree import Component, Prop, build_tree, parse_tree
 from gateway.store.accounts import Account
 from gateway.store.journal import Entry
@@ -32,7 +33,6 @@ from policies.incoming import party_of
 from policies.sender_trust import Trust
 
 _OBSERVED = ("REQUEST", "CANCEL", "REPLY")
-_SCHEDULED, _TIMES = ("VEVENT", "VTODO"), ("DTSTART", "DTEND", "DURATION", "DUE", "RRULE", "RDATE")
 _REPEATED = "We have just sent this guest the same message"
 _LINKED = "The guest gets a copy of the mail with answer links"
 
@@ -153,34 +153,10 @@ def _as_sent(item: StoredObject | None, message: Component, now: datetime) -> Co
     if item is None:
         return message.without("METHOD")
     if message.value("METHOD") == "REQUEST" and subject.master is not None:
-        return _with_answers(message.without("METHOD"), parse_tree(item.ical))
+        return with_known_answers(message.without("METHOD"), parse_tree(item.ical))
     assert organizer is not None
     outcome = apply(message, parse_tree(item.ical), sender_address=organizer.address, addresses=(), now=now)
     return parse_tree(outcome.stored) if outcome.outcome is Verdict.APPLIED and outcome.stored else None
-
-
-def _with_answers(sent: Component, stored: Component) -> Component:
-    """Keep the answers that are known here and not to the program; to a time that has moved there is none yet."""
-    known = {part.value("RECURRENCE-ID") or "": part for part in stored.components if part.name in _SCHEDULED}
-
-    def kept(part: Component) -> Component:
-        old = known.get(part.value("RECURRENCE-ID") or "")
-        if part.name not in _SCHEDULED or old is None or _times(part) != _times(old):
-            return part
-        answers = {address: party.partstat for address, party in read_attendees(old).items()}
-
-        def with_answer(line: Prop) -> Prop:
-            waiting = line.name == "ATTENDEE" and read_party(line).partstat == Partstat.NEEDS_ACTION
-            answer = answers.get(normal_address(line.value), "") if waiting else ""
-            return line.with_param("PARTSTAT", answer) if answer else line
-
-        return part.map_props(with_answer)
-
-    return sent.with_items(kept(each) if isinstance(each, Component) else each for each in sent.items)
-
-
-def _times(part: Component) -> frozenset[tuple[str, str]]:
-    return frozenset((line.name, line.value) for line in part.all(*_TIMES))
 
 
 def _answered(item: StoredObject | None, message: Component, own: frozenset[str], now: datetime) -> Component | None:
