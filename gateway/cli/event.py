@@ -17,7 +17,9 @@ from gateway.flows.links import organizer_url
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verbs."""
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    take = verbs.add_parser("import", help="store the events of an iCalendar file, answers that came are kept; no mail unless --send")
+    take = verbs.add_parser(
+        "import", help="store the events of an iCalendar file, answers that came are kept; no mail unless --send"
+    )
     show = verbs.add_parser("show", help="one event with its guests and their answers")
     listing = verbs.add_parser("list", help="every event of an account")
     page = verbs.add_parser("page", help="address of the organizer's page of an event: whoever has it decides there")
