@@ -101,7 +101,8 @@ def decide_proposal(unit: Unit, context: Context, token: str, proposal_id: str, 
     if accept:
         _take_up(unit, context, gathering, proposal)
     else:
-        message = build_decline_counter(gathering.subject.calendar, parse_tree(proposal.ical), now=context.clock.now())
+        counter, now = parse_tree(proposal.ical), context.clock.now()
+        message = build_decline_counter(gathering.subject.calendar, counter, proposer=proposal.address, now=now)
         _send(unit, context, gathering, (message,) if message else (), "proposal.decided")
     unit.objects.set_proposal_state(proposal.id, "accepted" if accept else "declined")
     for held in unit.held.waiting(gathering.account.id):  # the same proposal, as the arrival kept it

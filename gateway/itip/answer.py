@@ -47,6 +47,8 @@ _WORDS = {
     Partstat.COMPLETED: "completed the task",
     Partstat.IN_PROCESS: "is working on the task",
 }
+#: Why a guest is sent the present state without having asked for it.
+ANSWERED_AN_OLDER_VERSION = "The attendee answered an older version of the event"
 _STATUS_CODE = re.compile(r"\d(?:\.\d{1,3}){1,2}")
 _MAX_COMMENT = 4_000
 _MAX_DELEGATES = 5
@@ -107,7 +109,8 @@ class Answer:
         who, where = named(stored), at_instance(key, self.draft.series)
         if self.stamp.sequence < rescheduled_at(part):
             reason = f"{who} answered an older version of the event{where}"
-            return ignored("reply.stale-sequence", reason, *current_state(self.arrival, stored))
+            state = current_state(self.arrival, stored, ANSWERED_AN_OLDER_VERSION)
+            return ignored("reply.stale-sequence", reason, *state)
         stamp = Stamp(min(self.stamp.sequence, sequence_of(part)), self.stamp.dtstamp)  # interop T09
         last = self._last(key, stored)
         if last is not None and stamp == last and self.partstat in ("", partstat_of(stored)):

@@ -5,18 +5,34 @@ Neither changes anything and neither raises SEQUENCE (RFC 5546 §3.2.6). The sta
 only, and each sees their own view of it.
 """
 
-from gateway.itip.incoming import Arrival
-from gateway.itip.model import ItipMessage
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gateway.itip.incoming import Arrival, Finding, conclude
+from gateway.itip.model import ItipMessage, Outcome
 from gateway.itip.objects import read_object, read_party
-from gateway.itip.outbound import build_refresh, build_requests
+from gateway.itip.outbound import build_cancels, build_refresh, build_requests
 from gateway.itip.tree import Component, Prop
 
 
-def current_state(arrival: Arrival, guest: Prop) -> tuple[ItipMessage, ...]:
-    """Return what a guest on the stored list may know of the object now, as messages to that guest."""
+def current_state(arrival: Arrival, guest: Prop, reason: str) -> tuple[ItipMessage, ...]:
+    """Return what a guest on the stored list may know of the object now, as messages to that guest.
+
+    That is an invitation, or of an event that is off the cancellation once more (RFC 5546 §3.2.6).
+    """
     if arrival.stored is None or not read_party(guest).is_mailable:
         return ()
-    return build_requests(arrival.stored, read_party(guest).address, now=arrival.now)
+    address = read_party(guest).address
+    requests = build_requests(arrival.stored, address, now=arrival.now, reason=reason)
+    return requests or build_cancels(arrival.stored, address, now=arrival.now)
+
+
+def conclude_and_ask(arrival: Arrival, findings: Sequence[Finding], stored: Component | None) -> Outcome:
+    """Make one outcome of all findings; where one of them missed something, the organizer is asked for the state."""
+    outcome = conclude(arrival, findings, stored)
+    if not any(finding.missed for finding in findings):
+        return outcome
+    return replace(outcome, messages=(*outcome.messages, *ask_for_state(arrival)))
 
 
 def ask_for_state(arrival: Arrival) -> tuple[ItipMessage, ...]:

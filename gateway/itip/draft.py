@@ -88,7 +88,8 @@ class Draft:
     def key_of(self, component: Component, zones: Zones) -> InstanceKey | None:
         """Return which instance of this object a component of a message means; None where it means none.
 
-        The message's own zones say what its RECURRENCE-ID means; ours only where it names a zone without defining it.
+        The message's own zones say what its RECURRENCE-ID means; ours only where it names a zone without defining it,
+        and the clock of the series where nobody knows the zone (interop Q80).
         """
         line = component.first("RECURRENCE-ID")
         if line is None:
@@ -102,8 +103,10 @@ class Draft:
         start = self._series.start
         if moment.kind is not Kind.ZONED or (start is not None and start.kind in (Kind.DATE, Kind.FLOATING)):
             return moment
-        known = zones.zone(moment.tzid).iana is not None or zones.component(moment.tzid) is not None
-        return utc_moment((zones if known else self._zones).utc(moment))
+        for known in (zones, self._zones):
+            if known.zone(moment.tzid).complaint is None:
+                return utc_moment(known.utc(moment))
+        return Moment(moment.wall, Kind.FLOATING)
 
     def put(self, key: InstanceKey, component: Component) -> None:
         """Set the master or an override."""
@@ -133,12 +136,15 @@ class Draft:
         self._parts[MASTER] = master.without("EXDATE").adding(*lines)
 
     def take_zones(self, calendar: Component) -> None:
-        """Let the VTIMEZONEs of a message stand beside ours; for one TZID in both theirs is the newer."""
-        zones = calendar.children("VTIMEZONE")
-        if set(zones) <= set(self._object.calendar.children("VTIMEZONE")):
+        """Let the VTIMEZONEs of a message stand beside ours; of two that bear one name theirs counts, if it is sane."""
+        ours, theirs = self._object.calendar.children("VTIMEZONE"), calendar.children("VTIMEZONE")
+        if set(theirs) <= set(ours):
             return
-        for zone in zones:
-            self._their_zones.setdefault(zone.text("TZID") or "", zone)
+        names, read = {zone.text("TZID") or "" for zone in ours}, Zones(calendar)
+        for zone in theirs:
+            tzid = zone.text("TZID") or ""
+            if tzid not in names or read.component(tzid) is not None:
+                self._their_zones.setdefault(tzid, zone)
         self._renew()
 
     def _renew(self) -> None:

@@ -7,6 +7,7 @@ stored yet, the only claim that counts is that the bearer is the ORGANIZER it na
 
 from collections.abc import Iterable
 from enum import Enum
+from itertools import islice
 
 from gateway.itip.address import normal_address
 from gateway.itip.objects import find_attendee, read_party
@@ -22,6 +23,7 @@ class Standing(Enum):
     STRANGER = "stranger"
 
 
+_MAX_NAMED = 50  # delegates or delegators on one line: nobody has more
 #: Services that mail for their users from an address of their own: domain of the mail, domain of the ORGANIZER.
 _KNOWN_SERVICES = (("insideicloud.icloud.com", "imip.me.com"),)  # interop Q56
 
@@ -106,7 +108,8 @@ def delegators_of(line: Prop) -> frozenset[str]:
 
 
 def _addresses(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(piece.strip().strip('"') for value in values for piece in value.split(",") if piece.strip())
+    pieces = (piece.strip().strip('"') for value in values for piece in value.split(",", _MAX_NAMED))
+    return tuple(islice(filter(None, pieces), _MAX_NAMED))
 
 
 def _is_sent_by(line: Prop, bearer: str) -> bool:

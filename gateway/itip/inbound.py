@@ -11,6 +11,7 @@ from datetime import datetime
 
 from gateway.errors import Refused
 from gateway.itip.address import normal_address, normal_addresses
+from gateway.itip.foreign_zones import unknown_zones, with_zones_told_apart
 from gateway.itip.incoming import Arrival, one_line, without_method
 from gateway.itip.incoming_cancel import apply_cancel
 from gateway.itip.incoming_counter import apply_counter, apply_declinecounter, apply_refresh
@@ -84,8 +85,10 @@ def apply(
     fault = _not_about(read, stored)
     if fault is not None:
         return _faulty(fault, stored, message)
+    if stored is not None:
+        read = with_zones_told_apart(under_uid(read, _uid_of(stored)), stored)
     arrival = Arrival(
-        message=read if stored is None else under_uid(read, _uid_of(stored)),
+        message=read,
         stored=stored,
         bearer=normal_address(sender_address),
         me=normal_addresses(addresses),
@@ -96,11 +99,20 @@ def apply(
         zones=Zones(read.calendar),
     )
     try:
-        return METHODS[read.method](arrival)
+        return _with_zones_said(arrival, METHODS[read.method](arrival))
     except Refused as error:  # a value that only the deciding code had to read
         return _faulty(Fault("message.bad-value", error.public), stored, message)
     except (OverflowError, ValueError):  # a day before the year 1 or after 9999
         return _faulty(Fault("message.bad-value", "The times of the message lead out of the calendar"), stored, message)
+
+
+def _with_zones_said(arrival: Arrival, outcome: Outcome) -> Outcome:
+    """Say which time zones nobody knows: what was read into them is a guess (interop Q80)."""
+    unknown = tuple(unknown_zones(arrival.message, arrival.zones, arrival.stored))
+    if not unknown:
+        return outcome
+    reason = one_line(". ".join((outcome.reason, *unknown[:3])))
+    return replace(outcome, reason=reason, repairs=(*outcome.repairs, "unknown-time-zone"))
 
 
 def _not_about(message: SchedulingMessage, stored: Component | None) -> Fault | None:

@@ -22,6 +22,7 @@ from gateway.itip.model import (
     Outcome,
     Verdict,
 )
+from gateway.itip.objects import read_party
 from gateway.itip.parse import SchedulingMessage
 from gateway.itip.significance import diff_facts, read_facts
 from gateway.itip.timezones import Zones
@@ -61,6 +62,7 @@ class Finding:
     changes: tuple[FieldChange, ...] = ()
     messages: tuple[ItipMessage, ...] = ()
     repairs: tuple[str, ...] = ()
+    missed: bool = False  # this copy has missed something: the organizer is asked, once for the whole message
 
 
 def ignored(rule: str, reason: str, *messages: ItipMessage) -> Finding:
@@ -68,9 +70,9 @@ def ignored(rule: str, reason: str, *messages: ItipMessage) -> Finding:
     return Finding(Verdict.IGNORED, rule, reason, messages=messages)
 
 
-def refused(rule: str, reason: str, *messages: ItipMessage) -> Finding:
+def refused(rule: str, reason: str, *, missed: bool = False) -> Finding:
     """Say that the bearer may not, or that the message makes no sense."""
-    return Finding(Verdict.REFUSED, rule, reason, messages=messages)
+    return Finding(Verdict.REFUSED, rule, reason, missed=missed)
 
 
 def held(rule: str, reason: str) -> Finding:
@@ -121,7 +123,7 @@ def without_method(calendar: Component) -> Component:
 
 def named(person: Prop | str | None) -> str:
     """Return how a person is named in a sentence: the address, cut to a sane length, nothing that moves a cursor."""
-    text = plain_address(person.value if isinstance(person, Prop) else person or "")
+    text = read_party(person).spelled if isinstance(person, Prop) else plain_address(person or "")
     if not text.isprintable():
         text = "".join(char for char in text if char.isprintable())
     return text[:80] or "somebody"

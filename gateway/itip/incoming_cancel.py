@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.itip.address import normal_address
-from gateway.itip.answering import ask_for_state
+from gateway.itip.answering import conclude_and_ask
 from gateway.itip.draft import Draft
 from gateway.itip.identity import Standing, attendee_line, is_line_of, organizer_standing, same_person
 from gateway.itip.incoming import (
@@ -48,7 +48,7 @@ def apply_cancel(arrival: Arrival) -> Outcome:
     keyed = [(draft.key_of(component, zones), component) for component in arrival.message.components]
     keyed.sort(key=lambda pair: pair[0] != MASTER)
     findings = [_cancel(arrival, draft, key, component) for key, component in keyed]
-    return conclude(arrival, findings, draft.build())
+    return conclude_and_ask(arrival, findings, draft.build())
 
 
 def _not_from_organizer(arrival: Arrival, draft: Draft) -> Finding | None:
@@ -138,7 +138,7 @@ def _no_such_instance(arrival: Arrival, draft: Draft, component: Component, wher
     """An occurrence that is not here: an old message's, or this copy has missed something (RFC 5546 §4.7.2)."""
     if draft.master is not None and sequence_of(component) < sequence_of(draft.master):
         return ignored("cancel.stale", "A newer version of the event is here already")
-    return refused("cancel.no-such-instance", f"The event does not take place{where}", *ask_for_state(arrival))
+    return refused("cancel.no-such-instance", f"The event does not take place{where}", missed=True)
 
 
 def _too_late(

@@ -7,6 +7,7 @@ proposal with its values, for the organizer to accept; accepting is an edit of t
 
 from dataclasses import replace
 
+from gateway.errors import Refused
 from gateway.itip.answering import current_state
 from gateway.itip.draft import Draft
 from gateway.itip.identity import Standing, attendee_line, is_line_of, organizer_standing
@@ -25,8 +26,11 @@ from gateway.itip.incoming import (
     written,
 )
 from gateway.itip.instances import MASTER, InstanceKey, Series
+from gateway.itip.messages import is_cancelled
 from gateway.itip.model import Method, Outcome, Proposal, Verdict
 from gateway.itip.objects import read_party
+from gateway.itip.outbound import build_decline_counter
+from gateway.itip.spans import read_span
 from gateway.itip.staleness import rescheduled_at, sequence_of
 from gateway.itip.tree import Component, Prop, build_tree
 
@@ -37,6 +41,7 @@ _UNKNOWN = {
     Method.DECLINECOUNTER: "declinecounter.unknown-uid",
 }
 _NOT_MINE = {Method.REFRESH: "refresh.not-organizer", Method.COUNTER: "counter.not-organizer"}
+_OTHER = {Method.REFRESH: "refresh.other-organizer", Method.COUNTER: "counter.other-organizer"}
 
 
 def apply_refresh(arrival: Arrival) -> Outcome:
@@ -47,7 +52,7 @@ def apply_refresh(arrival: Arrival) -> Outcome:
     guest = _guest(arrival, draft)
     if guest is None:
         return conclude(arrival, [refused("refresh.stranger", f"{named(arrival.bearer)} is not on the list of guests")])
-    messages = current_state(arrival, guest)
+    messages = current_state(arrival, guest, "The attendee asked for the present state of the event")
     if not messages:
         return conclude(arrival, [ignored("refresh.nothing", f"There is nothing to tell {named(guest)}")])
     sentence = f"{named(guest)} asked for the present state and is sent it"
@@ -72,9 +77,36 @@ def apply_counter(arrival: Arrival) -> Outcome:
     if key is None or part is None:
         reason = f"The event does not take place at {raw_recurrence(component)}"
         return conclude(arrival, [refused("counter.no-such-instance", reason)])
+    fault = _not_open(arrival, draft, guest, part, component)
+    return _proposed(arrival, draft, guest, key, part, component) if fault is None else conclude(arrival, [fault])
+
+
+def _not_open(arrival: Arrival, draft: Draft, guest: Prop, part: Component, component: Component) -> Finding | None:
+    """Why the organizer is not asked about a proposal, or None."""
+    names = component.first("ATTENDEE")
+    if names is not None and attendee_line(component, frozenset((arrival.bearer,))) is None:
+        return refused("counter.not-own", f"{named(arrival.bearer)} cannot propose for {named(names)}")
+    if is_cancelled(part):
+        return ignored("counter.cancelled", "The event is cancelled")
     if sequence_of(component) < rescheduled_at(part):
-        return conclude(arrival, [ignored("counter.stale", f"{named(guest)} proposes against an older version")])
-    return _proposed(arrival, draft, guest, key, part, component)
+        state = current_state(arrival, guest, "The attendee proposes against an older version of the event")
+        return ignored("counter.stale", f"{named(guest)} proposes against an older version", *state)
+    try:
+        if component.first("DTSTART") is not None or component.first("DUE") is not None:
+            read_span(component, arrival.zones)
+    except Refused as error:
+        return refused("counter.bad-time", f"The proposed time cannot be read: {error.public}")
+    if (part.value("X-MICROSOFT-DISALLOW-COUNTER") or "").strip().upper() == "TRUE":  # interop A09
+        return _declined(arrival, draft, guest)
+    return None
+
+
+def _declined(arrival: Arrival, draft: Draft, guest: Prop) -> Finding:
+    """The organizer has said before that no proposals are wanted, so that nobody needs to be asked."""
+    calendar, proposer = arrival.message.calendar, read_party(guest).address
+    no = build_decline_counter(draft.object.calendar, calendar, proposer=proposer, now=arrival.now)
+    sentence = f"The event says that no other time may be proposed; {named(guest)} is told so"
+    return Finding(Verdict.REFUSED, "counter.not-welcome", sentence, messages=() if no is None else (no,))
 
 
 def _proposed(
@@ -82,7 +114,7 @@ def _proposed(
 ) -> Outcome:
     where = at_instance(key, draft.series)
     instance = written(draft.series, key)
-    asked = component if component.first("DTSTART") is not None else part
+    asked = component if component.first("DTSTART") is not None else component.adding(*part.all("DTSTART"))
     theirs = Series(draft.master, (), arrival.zones)
     names = tuple(name for name in _PROPOSABLE if component.first(name) is not None)
     changes = noticed(part, draft.series, asked, theirs, key, names)
@@ -93,8 +125,10 @@ def _proposed(
         comment=(component.text("COMMENT") or "").strip()[:_MAX_COMMENT] or None,
         calendar=build_tree(without_method(arrival.message.calendar)),
     )
-    what = f"proposes another time for the event{where}" if changes else f"comments on the event{where}"
-    outcome = conclude(arrival, [held("counter.proposed", f"{named(guest)} {what}; the organizer decides")])
+    moves = any(change.name in _TIMES for change in changes)
+    does = "proposes another time for" if moves else "proposes to change" if changes else "comments on"
+    sentence = f"{named(guest)} {does} the event{where}; the organizer decides"
+    outcome = conclude(arrival, [held("counter.proposed", sentence)])
     return replace(outcome, proposal=proposal)
 
 
@@ -117,9 +151,8 @@ def apply_declinecounter(arrival: Arrival) -> Outcome:
 
 
 #: What a proposal may speak of.
-_PROPOSABLE = (
-    "DTSTART", "DTEND", "DURATION", "DUE", "RRULE", "RDATE", "EXDATE", "SUMMARY", "LOCATION", "DESCRIPTION",
-)  # fmt: skip
+_TIMES = ("DTSTART", "DTEND", "DURATION", "DUE", "RRULE", "RDATE", "EXDATE")
+_PROPOSABLE = (*_TIMES, "SUMMARY", "LOCATION", "DESCRIPTION")
 
 
 def _to_organizer(arrival: Arrival) -> tuple[Draft | None, Finding | None]:
@@ -131,6 +164,10 @@ def _to_organizer(arrival: Arrival) -> tuple[Draft | None, Finding | None]:
     if kept is None or not is_line_of(kept.prop, arrival.me):
         who = "nobody" if kept is None else named(kept.prop)
         return draft, ignored(_NOT_MINE[arrival.method], f"A {arrival.method} goes to the organizer, who is {who}")
+    claimed = arrival.message.organizer
+    if claimed is not None and not is_line_of(claimed, arrival.me | {kept.address}):
+        sentence = f"The {arrival.method} is meant for {named(claimed)}, who is not the organizer"
+        return draft, refused(_OTHER[arrival.method], sentence)
     return draft, None
 
 

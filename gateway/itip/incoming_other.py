@@ -3,7 +3,7 @@
 
 from dataclasses import replace
 
-from gateway.itip.answering import ask_for_state
+from gateway.itip.answering import ask_for_state, conclude_and_ask
 from gateway.itip.draft import Draft
 from gateway.itip.identity import Standing, is_line_of, organizer_standing
 from gateway.itip.incoming import Arrival, Finding, at_instance, conclude, held, ignored, named, noticed, refused
@@ -20,7 +20,7 @@ from gateway.itip.values import build_utc, parse_moment, utc_moment
 
 def apply_add(arrival: Arrival) -> Outcome:
     """Add occurrences to a series that is here; ask for the series where it is not."""
-    fault = unsound(arrival)
+    fault = _unsound(arrival)
     if fault is not None:
         return conclude(arrival, [fault])
     organizer = arrival.message.organizer
@@ -37,14 +37,14 @@ def apply_add(arrival: Arrival) -> Outcome:
         return conclude(arrival, [fault])
     draft.take_zones(arrival.message.calendar)
     findings = [_add(arrival, draft, component) for component in arrival.message.components]
-    return conclude(arrival, findings, draft.build())
+    return conclude_and_ask(arrival, findings, draft.build())
 
 
 def _add(arrival: Arrival, draft: Draft, component: Component) -> Finding:
     master = draft.master
     start = component.first("DTSTART")
     if master is None or start is None or draft.series.start is None:
-        return refused("add.no-series", "There is no series to add to", *ask_for_state(arrival))
+        return refused("add.no-series", "There is no series to add to", missed=True)
     if component.first("RECURRENCE-ID") is not None or component.first("RRULE") is not None:
         return refused("add.not-plain", "An ADD holds single new occurrences, nothing else")  # RFC 5546 §3.2.4
     known, sequence = sequence_of(draft.object.master or master), sequence_of(component)
@@ -63,11 +63,10 @@ def _add(arrival: Arrival, draft: Draft, component: Component) -> Finding:
     draft.put(MASTER, master)
     draft.readmit(key)
     _describe(arrival, draft, key, component)
-    missed = ask_for_state(arrival) if sequence > known + 1 else ()
     where = at_instance(key, draft.series)
     change = FieldChange("RDATE", None, draft.series.line_for("RDATE", key).value)
     sentence = f"{named(arrival.message.organizer)} added an occurrence{where}"
-    return Finding(Verdict.APPLIED, "add.applied", sentence, changes=(change,), messages=missed)
+    return Finding(Verdict.APPLIED, "add.applied", sentence, changes=(change,), missed=sequence > known + 1)
 
 
 def _describe(arrival: Arrival, draft: Draft, key: str, component: Component) -> None:
@@ -127,4 +126,5 @@ def _with_stored_guests(arrival: Arrival) -> Arrival:
 
 
 def _unsound(arrival: Arrival) -> Finding | None:
+    """A journal entry invites nobody, and may be published and added to (RFC 5546 §3.5)."""
     return None if arrival.message.kind == "VJOURNAL" else unsound(arrival)

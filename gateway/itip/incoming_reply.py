@@ -6,7 +6,7 @@ answers. Whatever else it carries (Google echoes the whole event, attackers a se
 """
 
 from gateway.itip.address import normal_address
-from gateway.itip.answer import Answer
+from gateway.itip.answer import ANSWERED_AN_OLDER_VERSION, Answer
 from gateway.itip.answering import current_state
 from gateway.itip.draft import Draft
 from gateway.itip.identity import (
@@ -129,6 +129,9 @@ def _own_line(arrival: Arrival, draft: Draft, component: Component) -> tuple[Pro
         if standing in (Standing.SELF, Standing.DEPUTY):
             return line, frozenset((read_party(line).address,))
         claimed = line if standing is Standing.CLAIMED else claimed
+    tagged = attendee_line(component, person)
+    if tagged is not None:  # another tag of one's own mailbox than the invited one (interop Q81)
+        return tagged, person
     if claimed is not None:
         return held("reply.on-behalf", f"{named(arrival.bearer)} answers for {named(claimed)}; nobody said they may")
     return refused("reply.not-own", f"{named(arrival.bearer)} cannot answer for {named(lines[0])}")
@@ -164,7 +167,7 @@ def _no_such_instance(
     guest = None if master is None else attendee_line(master, people)
     if master is not None and guest is not None and sequence_of(component) < rescheduled_at(master):
         reason = f"{named(guest)} answered an older version of the event, which took place{where}"
-        return ignored("reply.stale-sequence", reason, *current_state(arrival, guest))
+        return ignored("reply.stale-sequence", reason, *current_state(arrival, guest, ANSWERED_AN_OLDER_VERSION))
     if draft.series.is_ambiguous(component):
         return held("reply.which-instance", f"The event takes place more than once{where}; the organizer decides")
     return refused("reply.no-such-instance", f"The event does not take place{where}")

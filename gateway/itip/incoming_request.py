@@ -6,8 +6,9 @@ changes one occurrence. What is the user's own stays (see `merge`); who may ask 
 """
 
 from gateway.itip.address import normal_address
-from gateway.itip.answering import ask_for_state
+from gateway.itip.answering import conclude_and_ask
 from gateway.itip.draft import Draft, empty_calendar
+from gateway.itip.identity import attendee_line
 from gateway.itip.incoming import (
     Arrival,
     Finding,
@@ -78,37 +79,40 @@ def _with_stamp(component: Component, arrival: Arrival) -> Component:
 
 def update_object(arrival: Arrival, draft: Draft) -> Outcome:
     """Work an update into a stored object, each component on its own."""
+    before = draft.series  # as our own zones say
     draft.take_zones(arrival.message.calendar)
     incoming = read_object(arrival.message.calendar)
     findings: list[Finding] = []
     if incoming.master is not None:
-        before = draft.series
-        findings.append(_update_master(arrival, draft, incoming.master))
+        findings.append(_update_master(arrival, draft, before, incoming.master))
         if findings[0].verdict is Verdict.APPLIED:
             _drop_superseded(arrival, draft, before, incoming.master, frozenset(incoming.overrides))
     for component in arrival.message.components:
         if component.first("RECURRENCE-ID") is not None:
             findings.append(_update_instance(arrival, draft, component))
-    return conclude(arrival, findings, draft.build())
+    return conclude_and_ask(arrival, findings, draft.build())
 
 
-def _update_master(arrival: Arrival, draft: Draft, component: Component) -> Finding:
+def _update_master(arrival: Arrival, draft: Draft, old: Series, component: Component) -> Finding:
     mine = draft.master
     if mine is None:  # single occurrences were here first, now the series comes (RFC 5546 §3.2.2, interop P42)
         draft.put(MASTER, _with_stamp(taken(component), arrival))
+        for key, override in draft.overrides.items():
+            _rename_instance(draft, key, override)
         return Finding(
             Verdict.APPLIED, "request.updated", f"{named(_organizer(arrival, draft))} invites you to the series"
         )
     fault = _not_newer(arrival, draft, component, mine, MASTER)
     if fault is not None:
         return fault
-    old = draft.series
     draft.put(MASTER, component)
     moved = series_moved(old, draft.series)
     kept = _with_stamp(_merged(arrival, component, mine, moved=moved), arrival)
     draft.put(MASTER, kept)
     changes = noticed(mine, old, kept, draft.series, MASTER)
-    return Finding(Verdict.APPLIED, "request.updated", _told(arrival, draft, MASTER, moved=moved), changes=changes)
+    return Finding(
+        Verdict.APPLIED, "request.updated", _told(arrival, draft, MASTER, mine, moved=moved), changes=changes
+    )
 
 
 def _update_instance(arrival: Arrival, draft: Draft, component: Component) -> Finding:
@@ -122,7 +126,7 @@ def _update_instance(arrival: Arrival, draft: Draft, component: Component) -> Fi
         if sequence_of(component) < sequence_of(draft.master):
             return ignored("request.stale", "A newer version of the event is here already")
         reason = f"The event does not take place{at_instance(key, draft.series)}"
-        return refused("request.no-such-instance", reason, *ask_for_state(arrival))
+        return refused("request.no-such-instance", reason, missed=True)
     fault = None if mine is None else _not_newer(arrival, draft, component, mine, key, derived=own is None)
     if fault is not None:
         return fault
@@ -141,6 +145,14 @@ def _in_masters_form(draft: Draft, key: InstanceKey, component: Component) -> Co
     return component.with_prop(written.with_param("RANGE", *line.param_values("RANGE")))
 
 
+def _rename_instance(draft: Draft, key: InstanceKey, override: Component) -> None:
+    """An occurrence that was here before its series is named as the series names it (interop R02)."""
+    named_now = draft.key_of(override, draft.zones)
+    if named_now is not None:
+        draft.drop(key)
+        draft.put(named_now, _in_masters_form(draft, named_now, override))
+
+
 def _put_instance(
     arrival: Arrival, draft: Draft, key: InstanceKey, component: Component, mine: Component | None
 ) -> Finding:
@@ -148,7 +160,7 @@ def _put_instance(
     kept = _with_stamp(_merged(arrival, component, mine, moved=moved), arrival)
     draft.put(key, kept)
     changes = () if mine is None else noticed(mine, draft.series, kept, draft.series, key)
-    return Finding(Verdict.APPLIED, "request.updated", _told(arrival, draft, key, moved=moved), changes=changes)
+    return Finding(Verdict.APPLIED, "request.updated", _told(arrival, draft, key, mine, moved=moved), changes=changes)
 
 
 def _merged(arrival: Arrival, component: Component, mine: Component | None, *, moved: bool) -> Component:
@@ -223,10 +235,17 @@ def _organizer(arrival: Arrival, draft: Draft) -> Prop | None:
     return arrival.message.organizer if kept is None else kept.prop
 
 
-def _told(arrival: Arrival, draft: Draft, key: InstanceKey, *, moved: bool) -> str:
+def _told(arrival: Arrival, draft: Draft, key: InstanceKey, mine: Component | None, *, moved: bool) -> str:
     part = draft.component(key)
     where = at_instance(key, draft.series)
     who = named(_organizer(arrival, draft))
     if part is not None and is_cancelled(part):
         return f"{who} marked the event{where} as cancelled"  # interop Q84
-    return f"{who} {'moved' if moved else 'changed'} the event{where}"
+    gone = (
+        mine is not None
+        and part is not None
+        and attendee_line(mine, arrival.me)
+        and not attendee_line(part, arrival.me)
+    )
+    unlisted = "; you are no longer on its list of guests" if gone else ""
+    return f"{who} {'moved' if moved else 'changed'} the event{where}{unlisted}"

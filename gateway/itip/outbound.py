@@ -26,7 +26,7 @@ from gateway.itip.model import ItipMessage, Method, Partstat
 from gateway.itip.objects import SchedulingObject, read_attendees, read_object, read_organizer
 from gateway.itip.tree import Component, Prop, escape_text
 from gateway.itip.values import build_utc, parse_sequence
-from gateway.itip.view import ORGANIZER_PARAMS, answered, clean, reply_component, request_component
+from gateway.itip.view import ORGANIZER_PARAMS, answered, cancel_component, clean, reply_component, request_component
 
 
 def build_requests(
@@ -60,6 +60,32 @@ def build_requests(
     )
 
 
+def build_cancels(stored: Component, address: str, *, now: datetime) -> tuple[ItipMessage, ...]:
+    """Build the CANCELs that tell one attendee once more what is off; SEQUENCE stays as it is."""
+    found, me = read_object(stored), normal_address(address)
+    organizer = found.organizer
+    keys = [key for key, part in found.instances() if me in found.attendees(key) and is_cancelled(part)]
+    if organizer is None or not keys:
+        return ()
+    keys = [MASTER] if MASTER in keys else keys
+    head = Letterhead(found.uid, organizer.spelled, found.zones)
+    parts = [
+        Part(
+            cancel_component(part, found.series, key, master=found.master),
+            found.sequence_of(key),
+            written_id(found, key),
+        )
+        for key in keys
+        if (part := found.component(key)) is not None
+    ]
+    to = (found.everyone[me].spelled,)
+    reason = "The event is cancelled"
+    return tuple(
+        write_message(Method.CANCEL, head, to, [part], dtstamp=now + index * SECOND, reason=reason)
+        for index, part in enumerate(parts)
+    )
+
+
 def build_counter(
     stored: Component, proposed: Component, *, attendee: str, now: datetime, comment: str | None = None
 ) -> ItipMessage | None:
@@ -84,21 +110,23 @@ def build_counter(
 
 
 def build_decline_counter(
-    stored: Component, counter: Component, *, now: datetime, comment: str | None = None
+    stored: Component, counter: Component, *, proposer: str, now: datetime, comment: str | None = None
 ) -> ItipMessage | None:
     """Build the DECLINECOUNTER that answers a COUNTER with no, to its proposer (RFC 5546 §3.2.8).
 
-    None where the counter names no attendee of the stored event.
+    A COUNTER may name every guest, so that it does not say by itself who proposes. None where the proposer is on no
+    part of the stored event.
     """
     found, proposal = read_object(stored), read_object(counter)
     component = proposal.components[0] if proposal.components else None
     key = None if component is None else found.series.component_key(component)
     if component is None or key is None or found.organizer is None:
         return None
-    proposer = next((a for a in read_attendees(component) if a in found.attendees(key) or a in found.everyone), None)
-    if proposer is None:
+    address = normal_address(proposer)
+    person = found.attendees(key).get(address) or found.everyone.get(address)
+    if person is None:
         return None
-    person = read_attendees(component)[proposer]
+    person = read_attendees(component).get(address, person)  # spelled as the proposer spells it
     lines: list[Prop] = [_uid(found), clean(found.organizer.prop, ORGANIZER_PARAMS)]
     lines += component.all("DTSTART", "DTEND", "DUE", "DURATION", "SUMMARY")
     if key != MASTER:

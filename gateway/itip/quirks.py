@@ -55,6 +55,7 @@ _LEAKED = re.compile(r"SCHEDULE-(?:AGENT|STATUS|FORCE-SEND)|RECEIVED-(?:SEQUENCE
 #: Without one of these in its parameters the line of a person is sound; most are, and there may be thousands.
 _SUSPECT = ("SCHEDULE-", "RECEIVED-", "X-IMIP-GATEWAY-", ",", "_")
 _SOUND_STAMP = re.compile(r"\d{8}T\d{6}Z")
+_COLON_IN_TZID = re.compile(r"(.{1,60}):(\d{8}(?:T\d{6}Z?)?)")
 _MIDNIGHT_UNTIL = re.compile(r"(UNTIL=)(\d{8})T000000Z", re.I)
 
 
@@ -97,6 +98,12 @@ def _useless_rule(line: Prop) -> Prop | None:
     if not line.value.strip() or parts.get("COUNT", "1") == "0" or parts.get("INTERVAL", "1") == "0":
         return None
     return line
+
+
+def _colon_in_tzid(line: Prop) -> Prop:
+    found = _COLON_IN_TZID.fullmatch(line.value) if ":" in line.value else None
+    tzid = None if found is None else line.param("TZID")
+    return line if found is None or tzid is None else line.with_param("TZID", f"{tzid}:{found[1]}").with_value(found[2])
 
 
 def _bad_sequence(line: Prop) -> Prop | None:
@@ -145,6 +152,13 @@ LINES: tuple[LineQuirk, ...] = (
     ),
     LineQuirk(
         "useless-rule", "Q79", "An empty RRULE, COUNT=0 or INTERVAL=0 repeats nothing", ("RRULE",), _useless_rule
+    ),
+    LineQuirk(
+        "colon-in-tzid",
+        "Q76",
+        "Google echoes GMT+05:30, Exchange writes tzone://Microsoft/Utc, without the quotes that a colon needs",
+        ("DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "EXDATE", "RDATE"),
+        _colon_in_tzid,
     ),
     LineQuirk("bad-sequence", "Q79", "A SEQUENCE that is no number counts as none", ("SEQUENCE",), _bad_sequence),
     LineQuirk(

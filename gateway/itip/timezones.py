@@ -25,7 +25,10 @@ _MAX_OWN_ZONES = 12  # that no name explains and whose rules are read; a calenda
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A time zone that a calendar names. `iana` is None where it is nobody's but the calendar's own."""
+    """A time zone that a calendar names. `iana` is None where it is nobody's but the calendar's own.
+
+    A `complaint` says that nobody knows it, and that its times are read as UTC.
+    """
 
     tzid: str
     tzinfo: tzinfo
@@ -47,18 +50,18 @@ class Zones:
         self._calendar = calendar
         if calendar is not None:
             for component in calendar.children("VTIMEZONE"):
-                self._components.setdefault(_plain_tzid(component.value("TZID") or ""), component)
+                self._components.setdefault(plain_tzid(component.value("TZID") or ""), component)
 
     def zone(self, tzid: str) -> Zone:
-        """Return the zone of a TZID. Unknown ones are UTC and carry a complaint."""
+        """Return the zone of a TZID. Unknown ones are UTC and carry a complaint (interop Q80)."""
         found = self._known.get(tzid)
         if found is None:
-            found = self._known[tzid] = self._resolve(_plain_tzid(tzid))
+            found = self._known[tzid] = self._resolve(plain_tzid(tzid))
         return found
 
     def component(self, tzid: str) -> Component | None:
         """Return the calendar's own VTIMEZONE of this name, if it has a sane one."""
-        tzid = _plain_tzid(tzid)
+        tzid = plain_tzid(tzid)
         component = self._components.get(tzid)
         if component is None:
             return None
@@ -102,20 +105,20 @@ class Zones:
         if iana is not None:
             return Zone(tzid, UTC if iana == "Etc/UTC" else ZoneInfo(iana), iana)
         component = self._components.get(tzid) if self._left_to_match > 0 else None
-        complaint = f"The time zone {tzid[:60]!r} is not known; it was read as UTC"
+        why = "is not known"
         if component is not None:
             self._left_to_match -= 1
             try:
                 rules = parse_vtimezone(component)
             except Refused as error:
-                complaint = f"{error.public}; {tzid[:60]!r} was read as UTC"
+                why = f"cannot be used ({error.public})"
             else:
-                matched = matching_zone(rules, _year_of(self._calendar))
-                if matched is not None:
-                    return Zone(tzid, ZoneInfo(matched), matched)
-                return Zone(tzid, rules, None, f"The time zone {tzid[:60]!r} is the calendar's own")
+                matched = matching_zone(rules, year_of(self._calendar))
+                return Zone(tzid, rules if matched is None else ZoneInfo(matched), matched)
         fixed = fixed_zone(tzid)
-        return Zone(tzid, UTC, None, complaint) if fixed is None else Zone(tzid, fixed)
+        if fixed is not None:
+            return Zone(tzid, fixed)
+        return Zone(tzid, UTC, None, f"The time zone {tzid[:60]!r} {why}; its times were read as UTC")
 
 
 def instant(wall: datetime, where: tzinfo) -> datetime:
@@ -146,7 +149,7 @@ def wall_time(at: datetime, where: tzinfo) -> datetime:
         return at.replace(tzinfo=None)
 
 
-def _year_of(calendar: Component | None) -> int:
+def year_of(calendar: Component | None) -> int:
     """The year that the calendar's first event speaks of."""
     for component in calendar.children("VEVENT", "VTODO", "VJOURNAL") if calendar is not None else ():
         for name in ("DTSTART", "DUE", "RECURRENCE-ID"):
@@ -156,8 +159,8 @@ def _year_of(calendar: Component | None) -> int:
     return _DEFAULT_YEAR
 
 
-def _plain_tzid(tzid: str) -> str:
-    """Outlook escapes commas in the property and quotes them in the parameter: one name either way."""
+def plain_tzid(tzid: str) -> str:
+    """Return a TZID as it is compared: Outlook escapes commas in the property and quotes them in the parameter."""
     return tzid.replace("\\,", ",").replace("\\;", ";").strip().strip('"') if tzid else tzid
 
 

@@ -130,11 +130,13 @@ def parse_observances(component: Component) -> tuple[Observance, ...]:
     children = component.children("STANDARD", "DAYLIGHT")
     if not children or len(children) > MAX_OBSERVANCES:
         raise Refused("bad-timezone", "The time zone has no observances, or far too many")
+    if sum(prop.value.count(",") + 1 for child in children for prop in child.all("RDATE")) > MAX_DATES:
+        raise Refused("bad-timezone", "The time zone lists far too many dates or rules")
     try:
         observances = tuple(_observance(child) for child in children)
     except Refused as error:
         raise Refused("bad-timezone", f"The time zone cannot be read: {error.public}") from None
-    if sum(len(each.dates) for each in observances) > MAX_DATES or sum(1 for o in observances if o.rule) > MAX_RULES:
+    if sum(1 for each in observances if each.rule) > MAX_RULES:
         raise Refused("bad-timezone", "The time zone lists far too many dates or rules")
     return observances
 
@@ -158,14 +160,12 @@ def _read_observance(starts: str, before_it: str, after_it: str, text: str, rdat
     start = parse_moment_text(starts).wall
     before = parse_offset(before_it or after_it)
     after = parse_offset(after_it)
-    if sum(prop.value.count(",") + 1 for prop in rdates) > MAX_DATES:
-        raise Refused("bad-timezone", "far too many dates")
     dates = (start, *(moment.wall for prop in rdates for moment in parse_moments(prop)))
     if not text:
         return Observance(tuple(sorted(set(dates))), before, after, None, None)
     rule = parse_rule(text)
     odd = rule.by_hour or rule.by_minute or rule.by_second or rule.by_year_day or rule.by_week_no or rule.count
-    if rule.freq is not Freq.YEARLY or odd or len(rule.by_month) > 1 or (rule.by_day and not rule.by_month):
+    if rule.freq is not Freq.YEARLY or odd or len(rule.by_month) > 1 or len(rule.by_day) > bool(rule.by_month):
         raise Refused("bad-timezone", "an observance does not recur on one day a year")
     until_at = None if rule.until is None else rule.until.wall
     return Observance(tuple(sorted(set(dates))), before, after, rule, until_at)

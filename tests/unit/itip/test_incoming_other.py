@@ -59,6 +59,24 @@ def test_a_gap_in_the_sequence_is_asked_about() -> None:
     assert [sent.method for sent in outcome.messages] == ["REFRESH"]
 
 
+def test_an_entry_is_added_to_a_journal() -> None:
+    """RFC 5546 §3.5.2."""
+    entry = ("SUMMARY:Notes", ORGANIZER)
+    stored = calendar(component("SEQUENCE:1", "DTSTART;VALUE=DATE:20261201", *entry, kind="VJOURNAL"))
+    new = component("SEQUENCE:2", "DTSTART;VALUE=DATE:20261203", *entry, kind="VJOURNAL")
+    outcome = apply(calendar(new, method="ADD"), stored)
+    assert outcome.rule == "add.applied"
+    assert events(outcome.stored)[""]["RDATE"].to_ical() == b"20261203"
+
+
+def test_what_was_missed_is_asked_for_once() -> None:
+    odd = [component(f"SEQUENCE:{9 + day}", ORGANIZER, ME, f"DTSTART:202701{day:02}T090000Z") for day in range(1, 6)]
+    for method, stored in (("ADD", SINGLE), ("REQUEST", SERIES), ("CANCEL", SERIES)):
+        mark = "" if method == "ADD" else "RECURRENCE-ID:20270101T170000Z\r\nDTSTART"
+        text = calendar(*(each.replace("DTSTART", mark or "DTSTART") for each in odd), method=method)
+        assert [sent.method for sent in apply(text, stored).messages] == ["REFRESH"]
+
+
 def test_an_addition_to_nothing_asks_for_the_series() -> None:
     outcome = apply(add(), None)
     assert (outcome.outcome, outcome.rule, outcome.stored) == (Verdict.IGNORED, "add.unknown-uid", None)
@@ -107,7 +125,20 @@ def test_a_stranger_learns_nothing(bearer: str) -> None:
         assert (outcome.outcome, outcome.rule, outcome.messages) == (Verdict.REFUSED, "refresh.stranger", ())
 
 
+def test_who_asks_about_a_cancelled_event_is_told_that_it_is_off() -> None:
+    """RFC 5546 §3.2.6: the organizer answers with the latest version, whatever that is."""
+    outcome = apply(refresh(), calendar(component(*MEETING, "STATUS:CANCELLED")), LEE, DANA)
+    assert (outcome.outcome, outcome.rule) == (Verdict.APPLIED, "refresh.answered")
+    assert [(sent.method, sent.to, sent.sequence) for sent in outcome.messages] == [("CANCEL", (LEE,), 1)]
+    assert "STATUS:CANCELLED" in outcome.messages[0].calendar
+    ended = SERIES.replace("LOCATION:Board only", "STATUS:CANCELLED").replace("SUMMARY:Budget\r\n", "", 1)
+    assert [sent.method for sent in apply(refresh(), ended, LEE, DANA).messages] == ["REQUEST"]
+
+
 def test_a_refresh_that_is_not_for_here() -> None:
+    assert apply(refresh().replace(ORGANIZER, "ORGANIZER:mailto:x@y.example"), SERIES, LEE, DANA).rule == (
+        "refresh.other-organizer"
+    )
     assert apply(refresh(), None, LEE, DANA).rule == "refresh.unknown-uid"
     assert apply(refresh(SAM), SERIES, SAM, LEE).rule == "refresh.not-organizer"
 
@@ -149,11 +180,52 @@ def test_a_proposal_for_one_occurrence() -> None:
         ("mallory@evil.example", counter(*LATER), "counter.stranger"),
         (LEE, counter(*LATER, sequence=0), "counter.stale"),
         (LEE, counter("RECURRENCE-ID:20261216T090000Z", *LATER), "counter.no-such-instance"),
+        (SAM, counter(*LATER), "counter.not-own"),
+        (LEE, counter("DTSTART:tomorrow"), "counter.bad-time"),
+        (LEE, counter(*LATER).replace(ORGANIZER, f"ORGANIZER:mailto:{SAM}"), "counter.other-organizer"),
     ],
 )
 def test_what_is_no_proposal(bearer: str, text: str, rule: str) -> None:
     outcome = apply(text, SERIES, bearer, DANA)
     assert (outcome.rule, outcome.proposal, outcome.stored) == (rule, None, SERIES)
+
+
+def test_a_proposal_against_an_older_version_is_told_the_present() -> None:
+    outcome = apply(counter(*LATER, sequence=0), SINGLE, LEE, DANA)
+    assert (outcome.outcome, outcome.rule) == (Verdict.IGNORED, "counter.stale")
+    assert [(sent.method, sent.to, sent.sequence) for sent in outcome.messages] == [("REQUEST", (LEE,), 1)]
+
+
+def test_a_proposal_for_what_is_cancelled_asks_nobody() -> None:
+    off = calendar(component(*MEETING, "STATUS:CANCELLED"))
+    outcome = apply(counter(*LATER), off, LEE, DANA)
+    assert (outcome.outcome, outcome.rule, outcome.stored) == (Verdict.IGNORED, "counter.cancelled", off)
+
+
+def test_where_no_proposals_are_wanted_one_is_declined_at_once() -> None:
+    """Interop A09; whoever else the proposal names hears nothing."""
+    closed = calendar(component(*MEETING, "X-MICROSOFT-DISALLOW-COUNTER:TRUE"))
+    outcome = apply(counter(*LATER).replace("ATTENDEE", f"{OTHER}\r\nATTENDEE", 1), closed, LEE, DANA)
+    assert (outcome.outcome, outcome.rule, outcome.stored) == (Verdict.REFUSED, "counter.not-welcome", closed)
+    assert [(sent.method, sent.from_address, sent.to) for sent in outcome.messages] == [
+        ("DECLINECOUNTER", DANA, (LEE,))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "says"),
+    [
+        ("DUE:20261212T100000Z", "DUE", "proposes another time for"),
+        ("LOCATION:Canteen", "LOCATION", "proposes to change"),
+    ],
+)
+def test_a_proposal_need_not_say_when_it_starts(line: str, name: str, says: str) -> None:
+    task = component("SEQUENCE:1", ORGANIZER, ME, "DUE:20261210T100000Z", "SUMMARY:Report", kind="VTODO")
+    lines = ("SEQUENCE:1", ORGANIZER, f"ATTENDEE:mailto:{LEE}", line)
+    outcome = apply(calendar(component(*lines, kind="VTODO"), method="COUNTER"), calendar(task), LEE, DANA)
+    assert outcome.proposal is not None
+    assert [change.name for change in outcome.proposal.changes] == [name]
+    assert says in outcome.reason
 
 
 def test_a_proposal_without_organizer_as_exchange_sends_it() -> None:

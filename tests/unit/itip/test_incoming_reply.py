@@ -151,6 +151,12 @@ def test_plus_addresses_are_one_mailbox(invited: str, answers: str) -> None:
     assert partstats(apply(reply(who=answers), stored, answers).stored)[invited] == "ACCEPTED"
 
 
+def test_ones_own_mailbox_may_answer_under_a_tag_that_was_not_invited() -> None:
+    text = reply(who="lee+cal@partner.example")
+    assert partstats(apply(text).stored)[LEE] == "ACCEPTED"
+    assert apply(text, bearer=SAM).rule == "reply.not-own"
+
+
 def test_two_tags_are_two_persons() -> None:
     stored = STORED.replace(f"mailto:{LEE}", "mailto:lee+a@partner.example")
     outcome = apply(reply(who="lee+b@partner.example"), stored, "lee+b@partner.example")
@@ -407,6 +413,13 @@ def test_a_delegate_is_added_by_the_delegator() -> None:
     assert outcome.answers[0].delegated_to == "kim@partner.example"
     answer = apply(reply(who="kim@partner.example"), outcome.stored, "kim@partner.example")
     assert partstats(answer.stored)["kim@partner.example"] == "ACCEPTED"
+
+
+def test_of_thousands_of_delegates_a_few_are_added() -> None:
+    many = ",".join(f'"mailto:d{number}@other.example"' for number in range(5_000))
+    outcome = apply(reply("DELEGATED", params=f";DELEGATED-TO={many}"))
+    assert outcome.rule == "reply.delegated"
+    assert len(partstats(outcome.stored)) == len(partstats(STORED)) + 5
 
 
 def test_a_delegator_never_edits_another_guest() -> None:

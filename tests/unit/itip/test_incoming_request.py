@@ -151,6 +151,20 @@ def test_an_update_keeps_what_is_the_users_own() -> None:
     }
 
 
+def test_who_is_on_the_list_no_more_is_told_so() -> None:
+    without_me = invitation(sequence=2).replace(f"ATTENDEE;CN=Lee;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:{LEE}\r\n", "")
+    outcome = apply(request(without_me), calendar(mine()))
+    assert outcome.rule == "request.updated"
+    assert outcome.reason.endswith("you are no longer on its list of guests")
+    assert "no longer" not in apply(request(invitation(sequence=2)), calendar(mine())).reason
+
+
+def test_people_are_named_by_an_address_that_says_something() -> None:
+    """Interop Q61: where the calendar address is no mail address, EMAIL is."""
+    text = request(invitation(f"ORGANIZER;EMAIL={DANA}:urn:uuid:5f6b"))
+    assert apply(text, None).reason == f"{DANA} invites you"
+
+
 def test_what_the_organizer_takes_away_is_gone() -> None:
     stored = calendar(mine("LOCATION:Old", "X-ALT-DESC:<b>old</b>"))
     found = events(apply(request(invitation(sequence=2)), stored).stored)[""]
@@ -462,6 +476,15 @@ def test_single_occurrences_first_the_series_later() -> None:
     assert set(events(whole.stored)) == {"", "20261208T100000"}
     assert partstats(whole.stored, "20261208T100000")[LEE] == "TENTATIVE"
     assert partstats(whole.stored)[LEE] == "NEEDS-ACTION"
+
+
+@pytest.mark.parametrize("written", ["RECURRENCE-ID:20261208T090000Z", "RECURRENCE-ID;VALUE=DATE:20261208"])
+def test_the_series_names_the_occurrences_that_were_here_before_it(written: str) -> None:
+    """Interop R02: other programs match RECURRENCE-ID by its type and zone."""
+    alone = apply(request(moved_eighth().replace(EIGHTH, written)), None)
+    whole = apply(request(invitation(RULE)), alone.stored)
+    assert EIGHTH in (whole.stored or "")
+    assert set(events(whole.stored)) == {"", "20261208T100000"}
 
 
 def test_all_day_series() -> None:

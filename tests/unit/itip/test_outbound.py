@@ -94,7 +94,7 @@ class TestCounters:
         counter = build_counter(stored("SEQUENCE:3"), part(*meeting()), attendee=LEE, now=NOW)
         message = checked(
             build_decline_counter(
-                stored("SEQUENCE:3"), parse_tree(checked(counter, LEE).calendar), now=NOW, comment="No"
+                stored("SEQUENCE:3"), parse_tree(checked(counter, LEE).calendar), proposer=LEE, now=NOW, comment="No"
             ),
             DANA,
         )
@@ -107,8 +107,17 @@ class TestCounters:
         assert list(people(message)) == [LEE]
         stranger = calendar(component(*without(without(meeting(), LEE), SAM), f"ATTENDEE:mailto:{KIM}"))
         odd = stranger.replace(f"ATTENDEE;CN=Dana;ROLE=CHAIR;PARTSTAT=ACCEPTED:mailto:{DANA}\r\n", "")
-        assert build_decline_counter(stored(), parse_tree(odd), now=NOW) is None
-        assert build_decline_counter(stored(), parse_tree(calendar()), now=NOW) is None
+        assert build_decline_counter(stored(), parse_tree(odd), proposer=KIM, now=NOW) is None
+        assert build_decline_counter(stored(), parse_tree(calendar()), proposer=LEE, now=NOW) is None
+
+    def test_a_proposal_that_names_everybody_is_declined_to_who_made_it(self) -> None:
+        """RFC 5546 §3.2.7: a COUNTER may carry the whole list."""
+        for person in (SAM, LEE):
+            message = build_decline_counter(
+                stored(), parse_tree(calendar(component(*meeting()))), proposer=person, now=NOW
+            )
+            assert list(people(checked(message, DANA))) == [person]
+            assert checked(message, DANA).to == (person,)
 
 
 class TestOthers:

@@ -27,6 +27,7 @@ MENDED: list[tuple[str, list[str], list[str]]] = [
         ["ORGANIZER;CN=D:mailto:d@b.example"],
     ),
     ("comma-in-name", ["ATTENDEE;CN=Roe, Jane:mailto:a@b.example"], ['ATTENDEE;CN="Roe,Jane":mailto:a@b.example']),
+    ("colon-in-tzid", ["DTSTART;TZID=GMT+05:30:20261201T100000"], ['DTSTART;TZID="GMT+05:30":20261201T100000']),
     (
         "role-with-underscore",
         ["ATTENDEE;ROLE=REQ_PARTICIPANT:mailto:a@b.example"],

@@ -91,6 +91,7 @@ def test_a_known_name_wins_over_bogus_rules() -> None:
         RULE.format(time="000000", before="+0000", after="+0100", rrule="RRULE:FREQ=DAILY"),
         RULE.format(time="000000", before="+0000", after="+0100", rrule="RRULE:FREQ=YEARLY;BYSECOND=1,2,3"),
         RULE.format(time="000000", before="+0000", after="+0100", rrule="RRULE:FREQ=YEARLY;BYDAY=MO,TU,WE"),
+        RULE.format(time="000000", before="+0000", after="+0100", rrule="RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=MO,TU"),
         RULE.format(
             time="000000", before="+0000", after="+0100", rrule="RDATE:" + ",".join(["20260101T000000"] * 2000)
         ),
@@ -178,6 +179,6 @@ def test_rules_of_1601_are_not_walked_from_1601() -> None:
 def test_of_a_thousand_zones_only_the_first_few_are_read() -> None:
     """Each is compared with every zone there is; a mail that names a thousand would hold a process for a second."""
     zones = Zones(calendar(*(fixed(f"Mine {number}", "+0517") for number in range(20))))
-    read = [zones.zone(f"Mine {number}").complaint or "" for number in range(20)]
-    assert read[0].endswith("is the calendar's own")
-    assert read[-1].endswith("was read as UTC")
+    read = [zones.zone(f"Mine {number}").complaint for number in range(20)]
+    assert read[0] is None
+    assert (read[-1] or "").endswith("were read as UTC")
