@@ -45,12 +45,11 @@ def build_instance(event: JsonMap, key: str, patch: JsonMap) -> Json | InvalidPr
 def diff_instance(event: JsonMap, key: str, instance: JsonMap) -> Json:
     """Return the patch that makes `instance` (an Event of its own) out of the series at `key`."""
     patch = diff_objects({**series_part(event), "start": key}, series_part(instance))
-    newer = instance.get("sequence", 0) > event.get("sequence", 0)  # the wire's own count is kept per instance
-    return {
-        pointer: value
-        for pointer, value in patch.items()
-        if not is_ignored(pointer) and pointer not in _STAMPS and (pointer != "sequence" or newer)
-    }
+    kept = {name: value for name, value in patch.items() if not is_ignored(name) and name not in _STAMPS}
+    count = kept.get("sequence")
+    if count is None or (isinstance(count, int) and count <= event.get("sequence", 0)):
+        kept.pop("sequence", None)  # the wire's own count is kept per instance, where it is ahead
+    return kept
 
 
 def is_ignored(pointer: str) -> bool:

@@ -35,7 +35,7 @@ def read_wanted(view: View, given: Json, record: EventRecord | None) -> Wanted:
     Raises:
         SetFailure: `invalidProperties`, every fault by name.
     """
-    calendar_ids = _read_calendars(view, given.get("calendarIds"))
+    calendar_ids = _read_calendars(view, given.get("calendarIds"), is_new=record is None)
     calendars = [view.calendars[calendar_id] for calendar_id in calendar_ids if calendar_id in view.calendars]
     given = with_utc_times(given, [calendar.time_zone or view.account.time_zone for calendar in calendars])
     default_alerts = given.get("useDefaultAlerts")
@@ -81,9 +81,9 @@ def split_personal(event: Json, stored: JsonMap) -> tuple[Json, Json]:
     return ({**shared, "recurrenceOverrides": overrides} if overrides else shared), own
 
 
-def _read_calendars(view: View, given: object) -> tuple[str, ...]:
-    """Read calendarIds; an event belongs to one calendar at least, the default one where none is named."""
-    if given is None:
+def _read_calendars(view: View, given: object, *, is_new: bool) -> tuple[str, ...]:
+    """Read calendarIds; an event belongs to one calendar at least, a new one to the default where none is named."""
+    if given is None and is_new:
         default = next((calendar.id for calendar in view.calendars.values() if calendar.is_default), None)
         if default is None:
             raise SetFailure("invalidProperties", "An event belongs to a calendar", "calendarIds")

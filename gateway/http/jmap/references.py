@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Result references: `#name` arguments that stand for a part of an earlier response (RFC 8620 §3.7)."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from gateway.jscalendar.values import Json
 
 Response = tuple[str, Json, str]
 _MAX_RESULTS = 100_000
+_INDEX = re.compile(r"(0|[1-9][0-9]{0,8})\Z")  # RFC 6901 §4
 
 
 def resolve_references(arguments: Json, responses: Sequence[Response]) -> Json:
@@ -49,7 +51,7 @@ def _walk(value: Any, parts: tuple[str, ...]) -> Any:
             return _flattened(_walk(item, parts[at + 1 :]) for item in value)
         if isinstance(value, dict) and part in value:
             value = value[part]
-        elif isinstance(value, list) and part.isdecimal() and part.isascii() and int(part) < len(value):
+        elif isinstance(value, list) and _INDEX.match(part) and int(part) < len(value):
             value = value[int(part)]
         else:
             raise MethodError("invalidResultReference", f"The path leads nowhere at {part!r}")

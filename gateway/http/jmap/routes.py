@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from gateway.errors import Refused
 from gateway.flows.context import Context
 from gateway.http.auth import Authenticator
 from gateway.http.body import read_body
@@ -67,6 +68,9 @@ async def _json_body(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if declared != "application/json":
         raise RequestProblem("notJSON", "The Content-Type of a request must be application/json")
-    if int(request.headers.get("content-length") or "0") > limit:
-        raise RequestProblem("limit", f"A request may have {limit} bytes", limit="maxSizeRequest")
-    return await read_body(request, limit)
+    try:
+        return await read_body(request, limit)
+    except Refused as error:
+        if error.code != "too-large":
+            raise
+        raise RequestProblem("limit", error.public, limit="maxSizeRequest") from None

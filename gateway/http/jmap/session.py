@@ -7,6 +7,7 @@ import json
 from gateway.flows.context import Context
 from gateway.http.auth import Login
 from gateway.http.jmap.core import CORE
+from gateway.http.jmap.queries import COLLATIONS
 from gateway.http.jmap.view import visible_accounts
 from gateway.itip.address import build_mailto
 from gateway.jscalendar.values import Json
@@ -76,7 +77,7 @@ def core_limits(context: Context) -> Json:
         "maxCallsInRequest": http.max_calls_in_request,
         "maxObjectsInGet": http.max_objects_in_get,
         "maxObjectsInSet": http.max_objects_in_set,
-        "collationAlgorithms": ["i;ascii-casemap", "i;unicode-casemap"],
+        "collationAlgorithms": list(COLLATIONS),
     }
 
 

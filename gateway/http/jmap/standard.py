@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The standard methods for any type: /get, /changes, /set, /query, /queryChanges (RFC 8620 §5).
+"""The standard methods for any type: /get, /changes, /set (RFC 8620 §5).
 
-A type says how to load, list, create, change and destroy its objects; states, limits, paging, creation references and
-error shapes are here, once.
+A type says how to load, create, change and destroy its objects; states, limits, creation references and error shapes
+are here, once.
 """
 
 import re
@@ -22,7 +22,7 @@ from gateway.store.changes import Kind, Since
 from gateway.store.unit import Unit
 
 T = TypeVar("T")
-_MAX_CHANGES = 10_000
+MAX_CHANGES = 10_000
 _NOT = {"create": "notCreated", "update": "notUpdated", "destroy": "notDestroyed"}
 _STATE = re.compile(r"(\d{1,18})(?:\.([A-Za-z0-9_-]{1,64}))?\Z", re.ASCII)
 
@@ -94,12 +94,12 @@ async def get_changes(context: Context, call: Call, kind: Kind, **more: Any) -> 
     """Answer /changes (RFC 8620 §5.2)."""
     arguments = Arguments(call)
     account_id, since = arguments.account_id(), parse_state(arguments.text("sinceState"))
-    limit = arguments.number("maxChanges", least=1) or _MAX_CHANGES
+    limit = arguments.number("maxChanges", least=1) or MAX_CHANGES
     arguments.done()
 
     def fn(unit: Unit) -> Json:
         view = open_view(unit, call.login, account_id)
-        found = _changes_since(unit, view, kind, since, min(limit, _MAX_CHANGES))
+        found = changes_since(unit, view, kind, since, min(limit, MAX_CHANGES))
         return {
             "accountId": account_id,
             "oldState": since.text,
@@ -138,7 +138,12 @@ def parse_state(text: str) -> State:
     return State(int(match[1]), match[2] or "")
 
 
-def _changes_since(unit: Unit, view: View, kind: Kind, since: State, limit: int) -> Since:
+def changes_since(unit: Unit, view: View, kind: Kind, since: State, limit: int) -> Since:
+    """Return what has changed since a state.
+
+    Raises:
+        MethodError: `cannotCalculateChanges` for a state that is yet to come.
+    """
     if since.count > _count(unit, view, kind):
         raise MethodError("cannotCalculateChanges", "This state is not known here")
     if kind is Kind.PERSON:
@@ -274,67 +279,3 @@ def _set_response(account_id: str, old_state: str, new_state: str, result: SetRe
         "destroyed": result.destroyed or None,
         **failed,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Paging:
-    """Which part of a query's results is wanted (RFC 8620 §5.5)."""
-
-    position: int
-    anchor: str | None
-    anchor_offset: int
-    limit: int | None
-    total: bool
-
-
-def read_paging(arguments: Arguments) -> Paging:
-    """Read the paging arguments of /query."""
-    return Paging(
-        position=arguments.number("position", least=-(2**53)) or 0,
-        anchor=arguments.text_or_none("anchor"),
-        anchor_offset=arguments.number("anchorOffset", least=-(2**53)) or 0,
-        limit=arguments.number("limit"),
-        total=arguments.flag("calculateTotal"),
-    )
-
-
-def paged(ids: Sequence[str], paging: Paging, most: int) -> Json:
-    """Return ids, position, total and limit of a /query response.
-
-    Raises:
-        MethodError: `anchorNotFound`.
-    """
-    start = paging.position if paging.position >= 0 else max(0, len(ids) + paging.position)
-    if paging.anchor is not None:
-        if paging.anchor not in ids:
-            raise MethodError("anchorNotFound")
-        start = max(0, ids.index(paging.anchor) + paging.anchor_offset)
-    limit = most if paging.limit is None else min(paging.limit, most)
-    page: Json = {"position": start if start < len(ids) else len(ids), "ids": list(ids[start : start + limit])}
-    if paging.limit is None or paging.limit > most:
-        page["limit"] = limit
-    return {**page, "total": len(ids)} if paging.total else page
-
-
-def changes_of_query(
-    unit: Unit, view: View, kind: Kind, since: State, ids: Sequence[str], most: int | None, *, total: bool
-) -> Json:
-    """Return a /queryChanges response for a query whose present results are `ids` (RFC 8620 §5.6).
-
-    Every changed id leaves, and comes back where it stands now.
-
-    Raises:
-        MethodError: `cannotCalculateChanges` or `tooManyChanges`.
-    """
-    found = _changes_since(unit, view, kind, since, _MAX_CHANGES)
-    touched = {*found.created, *found.updated, *found.destroyed}
-    if found.has_more or (most is not None and len(touched) > most):
-        raise MethodError("tooManyChanges")
-    said = {
-        "accountId": view.account.id,
-        "oldQueryState": since.text,
-        "newQueryState": str(found.new_state),
-        "removed": sorted(touched),
-        "added": [{"id": item_id, "index": at} for at, item_id in enumerate(ids) if item_id in touched],
-    }
-    return {**said, "total": len(ids)} if total else said

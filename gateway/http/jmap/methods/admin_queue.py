@@ -22,8 +22,9 @@ from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import MethodError, SetError, SetFailure, set_error
 from gateway.http.jmap.filters import compile_filter
 from gateway.http.jmap.methods.admin_settings import admin_account
+from gateway.http.jmap.queries import paged, read_paging, read_sort
 from gateway.http.jmap.session import ADMIN
-from gateway.http.jmap.standard import only, paged, read_paging
+from gateway.http.jmap.standard import only
 from gateway.jscalendar.patch import apply_patch, same_json
 from gateway.jscalendar.values import InvalidProperty, Json, parse_utc, utc_text
 from gateway.store.alarms import PlannedAlarm
@@ -190,18 +191,21 @@ def _querier(context: Context, kind: Kind) -> Callable[[Call], Awaitable[Answer]
         arguments = Arguments(call)
         account_id, scope = _scope(arguments, call)
         paging, filter_ = read_paging(arguments), arguments.mapping("filter")
-        sort = arguments.list_of_objects("sort") or []
+        sort = read_sort(arguments, dict.fromkeys((kind.due, "due", "createdAt")))
         arguments.done()
         keeps = compile_filter(filter_, lambda name, value: _condition(kind, name, value))
         items = [item for item in await context.store.read(lambda unit: kind.load(unit, scope)) if keeps(item)]
-        for comparator in reversed(sort):
-            if comparator.get("property") not in (kind.due, "due", "createdAt"):
-                raise MethodError("unsupportedSort", f"Sorted by {kind.due}")
-            items.sort(key=lambda item: item[kind.due] or "", reverse=comparator.get("isAscending", True) is False)
+        for name, ascending in reversed(sort):
+            key = _created if name == "createdAt" else lambda item: item[kind.due] or ""
+            items.sort(key=key, reverse=not ascending)
         page = paged([item["id"] for item in items], paging, context.config.http.max_objects_in_get)
         return {"accountId": account_id, "queryState": _state(items), "canCalculateChanges": False, **page}
 
     return query
+
+
+def _created(item: Json) -> str:
+    return str(item.get("createdAt") or item["status"]["createdAt"])
 
 
 def _condition(kind: Kind, name: str, value: Any) -> Callable[[Any], bool] | None:
@@ -232,6 +236,8 @@ def _setter(context: Context, kind: Kind) -> Callable[[Call], Awaitable[Answer]]
         create, update = arguments.objects("create"), arguments.objects("update")
         destroy = arguments.ids("destroy") or []
         arguments.done()
+        if len(create) + len(update) + len(destroy) > context.config.http.max_objects_in_set:
+            raise MethodError("requestTooLarge")
         items = {item["id"]: item for item in await context.store.read(lambda unit: kind.load(unit, scope))}
         old_state = _state(items.values())
         if if_in_state is not None and if_in_state != old_state:

@@ -137,8 +137,6 @@ class _CalendarChange:
             raise SetFailure("forbidden", "Calendars are created in one's own account")
         item = {"@type": "Calendar", **item}
         _valid(item)
-        if not item.get("name"):
-            raise SetFailure("invalidProperties", "A calendar needs a name", "name")
         calendar_id = self._context.ids.row("cal")
         now = self._context.clock.now()
         blank = Calendar(calendar_id, view.account.id, calendar_id, "", is_default=False, created_at=now)
@@ -164,6 +162,8 @@ class _CalendarChange:
         if wrong:
             raise SetFailure("invalidProperties", "Only the server sets these", *wrong)
         _valid(after)
+        if not changed:
+            return None
         self._store(unit, view, calendar, after, changed)
         if {"defaultAlertsWithTime", "defaultAlertsWithoutTime", "isSubscribed", "timeZone"} & set(changed):
             for _, item in unit.objects.in_calendar(calendar_id):
@@ -239,7 +239,7 @@ def _valid(item: Json) -> None:
         SetFailure: `invalidProperties`.
     """
     unknown = [InvalidProperty(n, "is no property of a calendar") for n in item if n not in _PROPERTIES | {"@type"}]
-    faults = [*unknown, *schema.faults_of(item, "Calendar", _RULES, "")]
+    faults = [*unknown, *schema.faults_of(item, "Calendar", _RULES, "", required=("name",))]
     with_time, without = item.get("defaultAlertsWithTime") or {}, item.get("defaultAlertsWithoutTime") or {}
     if not faults and set(with_time) & set(without):
         faults.append(InvalidProperty("defaultAlertsWithoutTime", "an alert's id must be its own"))

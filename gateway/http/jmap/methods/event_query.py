@@ -21,8 +21,9 @@ from gateway.http.jmap.event_match import CALENDAR_CONDITIONS, TEXT_CONDITIONS, 
 from gateway.http.jmap.event_view import occurrence_id
 from gateway.http.jmap.filters import compile_filter
 from gateway.http.jmap.methods.events import read_zone
+from gateway.http.jmap.queries import changes_of_query, paged, read_paging, read_sort
 from gateway.http.jmap.session import CALENDARS
-from gateway.http.jmap.standard import changes_of_query, paged, parse_state, read_paging, state_of
+from gateway.http.jmap.standard import parse_state, state_of
 from gateway.http.jmap.view import View, open_view
 from gateway.itip.recurrence import Budget
 from gateway.jscalendar.occurrences import read_occurrences
@@ -98,19 +99,11 @@ def read_query(arguments: Arguments) -> Query:
     Raises:
         MethodError: `unsupportedSort`, `invalidArguments` or `expandDurationTooLarge`.
     """
-    sort = []
-    for comparator in arguments.list_of_objects("sort") or ():
-        name, ascending = comparator.get("property"), comparator.get("isAscending", True)
-        if name not in _SORTS or not isinstance(ascending, bool) or comparator.keys() - _COMPARATOR:
-            raise MethodError("unsupportedSort", f"Events are sorted by {', '.join(_SORTS)}")
-        sort.append((str(name), ascending))
-    query = Query(arguments.mapping("filter"), tuple(sort), arguments.flag("expandRecurrences"), read_zone(arguments))
+    sort = read_sort(arguments, _SORTS)
+    query = Query(arguments.mapping("filter"), sort, arguments.flag("expandRecurrences"), read_zone(arguments))
     if query.expand:
         _require_window(query)
     return query
-
-
-_COMPARATOR = {"property", "isAscending", "collation"}
 
 
 def _require_window(query: Query) -> None:

@@ -97,7 +97,9 @@ class _IdentityChange:
             raise SetFailure("invalidProperties", "An identity needs an address", "calendarAddress")
         if address != identity.calendar_address:
             _claim(unit, view, address, identity.id)
-        unit.accounts.put_identity(replace(identity, name=after.get("name") or "", calendar_address=address))
+        changed = replace(identity, name=after.get("name") or "", calendar_address=address)
+        if changed != identity:
+            unit.accounts.put_identity(changed)
         return None
 
     def destroy(self, unit: Unit, view: View, identity_id: str) -> None:

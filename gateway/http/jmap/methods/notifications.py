@@ -11,21 +11,11 @@ from gateway.flows.context import Context
 from gateway.flows.notifying import told
 from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
-from gateway.http.jmap.errors import MethodError, SetFailure
+from gateway.http.jmap.errors import SetFailure
 from gateway.http.jmap.filters import bad_value, compile_filter
+from gateway.http.jmap.queries import changes_of_query, paged, read_paging, read_sort
 from gateway.http.jmap.session import CALENDARS
-from gateway.http.jmap.standard import (
-    Getting,
-    Setting,
-    changes_of_query,
-    get_changes,
-    get_objects,
-    paged,
-    parse_state,
-    read_paging,
-    set_objects,
-    state_of,
-)
+from gateway.http.jmap.standard import Getting, Setting, get_changes, get_objects, parse_state, set_objects, state_of
 from gateway.http.jmap.view import View, open_view
 from gateway.jscalendar.values import Json, parse_utc, utc_text
 from gateway.store.changes import Kind
@@ -126,22 +116,17 @@ def _condition(name: str, value: Any) -> Any:
     return bad_value(name, frozenset({"after", "before", "type", "calendarEventIds"}))
 
 
-def _matching(unit: Unit, view: View, filter_: Json | None, sort: list[Json] | None) -> list[str]:
+def _matching(unit: Unit, view: View, filter_: Json | None, sort: Sequence[tuple[str, bool]]) -> list[str]:
     keeps = compile_filter(filter_, _condition)
-    newest_last = True
-    for comparator in sort or ():
-        if comparator.get("property") != "created":
-            raise MethodError("unsupportedSort", "Notifications are sorted by created")
-        newest_last = comparator.get("isAscending", True) is not False
-        break
     found = [each.id for each in (unit.notifications.of(view.account.id) if view.is_own else ()) if keeps(each)]
-    return found if newest_last else found[::-1]
+    _, oldest_first = sort[0] if sort else ("created", True)
+    return found if oldest_first else found[::-1]
 
 
 async def _query(context: Context, call: Call) -> Json:
     arguments = Arguments(call)
     account_id, paging = arguments.account_id(), read_paging(arguments)
-    filter_, sort = arguments.mapping("filter"), arguments.list_of_objects("sort")
+    filter_, sort = arguments.mapping("filter"), read_sort(arguments, ("created",))
     arguments.done()
 
     def fn(unit: Unit) -> Json:
@@ -157,7 +142,7 @@ async def _query(context: Context, call: Call) -> Json:
 async def _query_changes(context: Context, call: Call) -> Json:
     arguments = Arguments(call)
     account_id, since = arguments.account_id(), parse_state(arguments.text("sinceQueryState"))
-    filter_, sort = arguments.mapping("filter"), arguments.list_of_objects("sort")
+    filter_, sort = arguments.mapping("filter"), read_sort(arguments, ("created",))
     most, total = arguments.number("maxChanges", least=1), arguments.flag("calculateTotal")
     arguments.text_or_none("upToId")
     arguments.done()

@@ -14,19 +14,11 @@ from gateway.flows.context import Context
 from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.availability import BusyPeriod, merged_periods, read_busy_periods
 from gateway.http.jmap.core import Answer, Call, MethodEntry
-from gateway.http.jmap.errors import MethodError, SetError
+from gateway.http.jmap.errors import MethodError, SetFailure
 from gateway.http.jmap.filters import Predicate, bad_value, compile_filter
+from gateway.http.jmap.queries import changes_of_query, paged, read_paging, read_sort
 from gateway.http.jmap.session import AVAILABILITY, CALENDARS, PRINCIPALS
-from gateway.http.jmap.standard import (
-    changes_of_query,
-    get_changes,
-    only,
-    paged,
-    parse_state,
-    read_paging,
-    state_of,
-    wanted_properties,
-)
+from gateway.http.jmap.standard import Setting, get_changes, only, parse_state, set_objects, state_of, wanted_properties
 from gateway.http.jmap.view import View, open_view
 from gateway.itip.address import build_mailto, normal_address
 from gateway.jscalendar.values import Json, utc_text
@@ -59,7 +51,7 @@ def methods(context: Context) -> dict[str, MethodEntry]:
         return await _query_changes(context, call)
 
     async def set_(call: Call) -> Answer:
-        return await _refuse_set(context, call)
+        return await set_objects(context, call, Arguments(call), _REFUSING)
 
     async def availability(call: Call) -> Answer:
         return await _availability(context, call)
@@ -166,10 +158,7 @@ class _Query:
 
 def _read_query(arguments: Arguments) -> _Query:
     keeps = compile_filter(arguments.mapping("filter"), _condition)
-    sort = arguments.list_of_objects("sort") or [{"property": "name"}]
-    if any(comparator.get("property") not in _SORTS for comparator in sort):
-        raise MethodError("unsupportedSort", "People are sorted by name or email")
-    return _Query(keeps, tuple((each["property"], each.get("isAscending") is not False) for each in sort))
+    return _Query(keeps, read_sort(arguments, _SORTS) or (("name", True),))
 
 
 async def _query(context: Context, call: Call) -> Json:
@@ -201,26 +190,22 @@ async def _query_changes(context: Context, call: Call) -> Json:
     return await context.store.read(fn)
 
 
-async def _refuse_set(context: Context, call: Call) -> Json:
-    arguments = Arguments(call)
-    account_id = arguments.account_id()
-    arguments.text_or_none("ifInState")
-    create, update = arguments.objects("create"), arguments.objects("update")
-    destroy = arguments.ids("destroy") or []
-    arguments.done()
-    state = await context.store.read(lambda u: state_of(u, open_view(u, call.login, account_id), Kind.PERSON))
-    refused = SetError("forbidden", "People are managed by the administrator").json
-    return {
-        "accountId": account_id,
-        "oldState": state,
-        "newState": state,
-        "created": None,
-        "updated": None,
-        "destroyed": None,
-        "notCreated": dict.fromkeys(create, refused) or None,
-        "notUpdated": dict.fromkeys(update, refused) or None,
-        "notDestroyed": dict.fromkeys(destroy, refused) or None,
-    }
+def _refuse_create(unit: Unit, view: View, item: Json) -> tuple[str, Json]:
+    raise SetFailure("forbidden", "People are managed by the administrator")
+
+
+def _refuse_update(unit: Unit, view: View, item_id: str, patch: Json) -> Json | None:
+    _refuse_destroy(unit, view, item_id)
+    return None
+
+
+def _refuse_destroy(unit: Unit, view: View, item_id: str) -> None:
+    if item_id not in visible_people(unit, view):
+        raise SetFailure("notFound")
+    raise SetFailure("forbidden", "People are managed by the administrator")
+
+
+_REFUSING = Setting(Kind.PERSON, _refuse_create, _refuse_update, _refuse_destroy)
 
 
 async def _availability(context: Context, call: Call) -> Json:
