@@ -97,6 +97,9 @@ CASES: dict[str, tuple[str, str | None, bool]] = {
 _EXDATES = [f"EXDATE:{date(2026, 12, 2) + timedelta(days=day):%Y%m%d}T090000Z" for day in range(2_000)]
 _MANY_ZONES = [line.replace("Europe/Rome", f"Zone {zone}") for zone in range(500) for line in _ZONE]
 _IN_MANY_ZONES = ["RRULE:FREQ=DAILY", *(f"EXDATE;TZID=Zone {zone}:20261202T100000" for zone in range(500))]
+_DELEGATES = ",".join(f'"mailto:d{number}@crowd.example"' for number in range(20_000))
+_NEVER = [f"{date(2027, 1, 1) + timedelta(days=day):%Y%m%d}T093000Z" for day in range(100)]
+_MISSED = [line for at in _NEVER for line in _event(f"RECURRENCE-ID:{at}", sequence=9)]
 #: what a stranger may send; new to the account
 HOSTILE: dict[str, str] = {
     "description of 1 MB": _request(_event(f"COMMENT:{'a' * 1_000_000}")),
@@ -108,6 +111,22 @@ HOSTILE: dict[str, str] = {
     "500 time zones": _calendar(*_MANY_ZONES, *_event(*_IN_MANY_ZONES), method="REQUEST"),
     "30,000 components": "BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\n" * 30_000,
     "100,000 parameters": _calendar(*_event("X-A" + ";P=v" * 100_000 + ":x"), method="REQUEST"),
+}
+#: what somebody may send about an event that is here
+HOSTILE_UPDATES: dict[str, tuple[str, str, bool]] = {
+    "10,000 attendees, update": (
+        _request(_event(guests=10_000, sequence=2, summary="Other")),
+        _stored(_event(guests=10_000)),
+        False,
+    ),
+    "10,000 attendees, REPLY": (_reply(), _stored(_event(guests=10_000)), True),
+    "1 MB of escapes": (_request(_event("DESCRIPTION:" + "\\n\\," * 240_000, sequence=2)), _stored(_event()), False),
+    "20,000 delegates": (
+        _reply().replace("PARTSTAT=ACCEPTED", f"PARTSTAT=DELEGATED;DELEGATED-TO={_DELEGATES}"),
+        _stored(_event()),
+        True,
+    ),
+    "100 occurrences that are not there": (_request(_MISSED), _stored(_series(330)), False),
 }
 
 
@@ -147,7 +166,21 @@ def run() -> list[Line]:
     for what, text in HOSTILE.items():
         seconds = best_of(lambda text=text: _applied(text, None, organizes=False), number=1, clock=process_time)
         lines.append(Line(what, seconds * 1e3, "ms", goal=50, above=False))
+    for what, case in HOSTILE_UPDATES.items():
+        lines.append(Line(what, _longest(*case) * 1e3, "ms", goal=50, above=False))
     return lines
+
+
+def _longest(message: str, stored: str, organizes: bool) -> float:
+    """Return what deciding costs; the stored object was read before."""
+    reading = parse_calendar(stored.encode())
+    assert isinstance(reading, Reading)
+    bearer, me = (LEE, DANA) if organizes else (DANA, LEE)
+
+    def decide() -> Outcome:
+        return apply_data(message.encode(), reading.calendar, sender_address=bearer, addresses=[me], now=NOW)
+
+    return best_of(decide, number=1, clock=process_time)
 
 
 def _rounds(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[list[float], list[float]]:

@@ -170,11 +170,12 @@ class Answer:
         self._put(key, part, stored, own_stamp=False)
 
     def _is_to_an_older(self, part: Component) -> bool:
-        """Whether an answer to the series was given before this override had its time: by number and by the clock.
+        """Whether an answer to the series was given before this override had its time.
 
-        Its number is the series', which need not have risen with the override's.
+        Its number is the series', which need not have risen with the override's: where that proves nothing, the clock
+        decides.
         """
-        if self.stamp.sequence >= min(rescheduled_at(part), sequence_of(self._part(MASTER))):
+        if self.stamp.sequence >= rescheduled_at(part):
             return False
         sent_at = dtstamp_of(part)
         return sent_at is None or self.stamp.dtstamp <= sent_at

@@ -129,18 +129,15 @@ def _parse_param_value(value: str) -> str:
 def _split_outside_quotes(text: str, separator: str) -> list[str]:
     if '"' not in text:
         return text.split(separator)
-    pieces: list[str] = []
+    pieces: list[list[str]] = [[]]
     for index, part in enumerate(text.split('"')):
         if index % 2:
-            pieces[-1] += f'"{part}"'
+            pieces[-1].append(f'"{part}"')
             continue
         first, *rest = part.split(separator)
-        if pieces:
-            pieces[-1] += first
-        else:
-            pieces.append(first)
-        pieces += rest
-    return pieces
+        pieces[-1].append(first)
+        pieces += ([piece] for piece in rest)
+    return ["".join(piece) for piece in pieces]
 
 
 def build_param_value(value: str) -> str:

@@ -33,13 +33,16 @@ def with_zones_told_apart(message: SchedulingMessage, stored: Component) -> Sche
 
 def unknown_zones(message: SchedulingMessage, zones: Zones, stored: Component | None) -> Iterator[str]:
     """Yield a sentence for each zone that a message names and neither it, nor the stored object, nor anybody knows."""
+    named = dict.fromkeys(tzid for each in message.components for tzid in used_tzids(each))
+    complaints = {tzid: said for tzid in named if (said := zones.zone(tzid).complaint) is not None}
+    if not complaints:
+        return
     ours = Zones(stored)
-    for tzid in dict.fromkeys(tzid for each in message.components for tzid in used_tzids(each)):
-        complaint = zones.zone(tzid).complaint
-        if complaint is None or ours.zone(tzid).complaint is None:
+    times = {line.param("TZID") for each in message.components for line in each.all(*_TIMES)}
+    for tzid, complaint in complaints.items():
+        if ours.zone(tzid).complaint is None:
             continue
-        is_a_time = any(line.param("TZID") == tzid for each in message.components for line in each.all(*_TIMES))
-        yield complaint if is_a_time else f"The time zone {tzid[:60]!r} is not known; that of the event was taken"
+        yield complaint if tzid in times else f"The time zone {tzid[:60]!r} is not known; that of the event was taken"
 
 
 def _clashes(message: SchedulingMessage, stored: Component) -> Iterator[str]:

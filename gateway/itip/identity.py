@@ -10,7 +10,7 @@ from enum import Enum
 from itertools import islice
 
 from gateway.itip.address import normal_address
-from gateway.itip.objects import find_attendee, read_party
+from gateway.itip.objects import find_attendee, read_attendees, read_party
 from gateway.itip.tree import Component, Prop
 
 
@@ -47,12 +47,11 @@ def attendee_line(component: Component, people: frozenset[str]) -> Prop | None:
     """
     if len(people) == 1 and (found := find_attendee(component, next(iter(people)))) is not None:
         return found
-    lines = component.all("ATTENDEE")
-    for line in lines:
-        if is_line_of(line, people):
-            return line
+    guests = read_attendees(component)
+    if (own := next((address for address in guests if address in people), None)) is not None:
+        return guests[own].prop
     bare = {without_tag(person) for person in people}
-    tagged = [line for line in lines if _differs_in_tag(normal_address(line.value), people, bare)]
+    tagged = [party.prop for address, party in guests.items() if _differs_in_tag(address, people, bare)]
     return tagged[0] if len(tagged) == 1 else None
 
 

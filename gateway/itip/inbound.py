@@ -8,6 +8,7 @@ from authentication or a token. It compares that address with what is stored, ne
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
 from gateway.errors import Refused
 from gateway.itip.address import normal_address, normal_addresses
@@ -108,10 +109,10 @@ def apply(
 
 def _with_zones_said(arrival: Arrival, outcome: Outcome) -> Outcome:
     """Say which time zones nobody knows: what was read into them is a guess (interop Q80)."""
-    unknown = tuple(unknown_zones(arrival.message, arrival.zones, arrival.stored))
+    unknown = tuple(islice(unknown_zones(arrival.message, arrival.zones, arrival.stored), 3))
     if not unknown:
         return outcome
-    reason = one_line(". ".join((outcome.reason, *unknown[:3])))
+    reason = one_line(". ".join((outcome.reason, *unknown)))
     return replace(outcome, reason=reason, repairs=(*outcome.repairs, "unknown-time-zone"))
 
 

@@ -119,19 +119,18 @@ def _own_line(arrival: Arrival, draft: Draft, component: Component) -> tuple[Pro
     if not lines:
         return refused("reply.no-attendee", "The reply does not say who answers")
     person = frozenset((arrival.bearer,))
+    own = attendee_line(component, person)
+    if own is not None and is_line_of(own, person):
+        return own, person
     claimed: Prop | None = None
-    for line in lines:
-        if is_line_of(line, person):
-            return line, person
     for line in lines[:50]:
         stored = _stored_line(draft, line)
         standing = Standing.STRANGER if stored is None else attendee_standing(arrival.bearer, stored, line)
         if standing in (Standing.SELF, Standing.DEPUTY):
             return line, frozenset((read_party(line).address,))
         claimed = line if standing is Standing.CLAIMED else claimed
-    tagged = attendee_line(component, person)
-    if tagged is not None:  # another tag of one's own mailbox than the invited one (interop Q81)
-        return tagged, person
+    if own is not None:  # another tag of one's own mailbox than the invited one (interop Q81)
+        return own, person
     if claimed is not None:
         return held("reply.on-behalf", f"{named(arrival.bearer)} answers for {named(claimed)}; nobody said they may")
     return refused("reply.not-own", f"{named(arrival.bearer)} cannot answer for {named(lines[0])}")

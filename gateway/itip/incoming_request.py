@@ -5,6 +5,8 @@ Each component is ordered by its own SEQUENCE and DTSTAMP and put where it belon
 changes one occurrence. What is the user's own stays (see `merge`); who may ask is decided in `requester`.
 """
 
+from dataclasses import replace
+
 from gateway.itip.address import normal_address
 from gateway.itip.answering import conclude_and_ask
 from gateway.itip.draft import Draft, empty_calendar
@@ -46,12 +48,31 @@ def new_object(arrival: Arrival) -> Outcome:
     """Keep an invitation to an event that is not here yet: all that came, or single occurrences without a series."""
     draft = Draft(empty_calendar(arrival.message.calendar))
     draft.take_zones(arrival.message.calendar)
-    for key, component in _newest(read_object(arrival.message.calendar).series, arrival):
+    series = read_object(arrival.message.calendar, arrival.zones).series
+    newest = _newest(series, arrival)
+    for key, component in newest:
         draft.put(key, _with_stamp(taken(_in_masters_form(draft, key, component)), arrival))
     organizer = named(arrival.message.organizer)
     by = "" if arrival.bearer == normal_address(organizer) else f"; {named(arrival.bearer)} sent it"
-    finding = Finding(Verdict.APPLIED, "request.new", f"{organizer} invites you{by}")
-    return conclude(arrival, [finding], draft.build())
+    new = Finding(Verdict.APPLIED, "request.new", f"{organizer} invites you{by}")
+    lost = [_nowhere(each) for each in arrival.message.components if series.component_key(each) is None]
+    return conclude(arrival, [*([_with_doubts(new, series)] if newest else []), *lost], draft.build())
+
+
+def _nowhere(component: Component) -> Finding:
+    return refused("request.no-such-instance", f"The event does not take place at {raw_recurrence(component)}")
+
+
+def _with_doubts(finding: Finding, series: Series) -> Finding:
+    """Say what of a recurrence cannot be read: the event is kept as it came, and is not seen on those days."""
+    if not series.lines:
+        return finding
+    alone = Series(series.master, (), series.zones)
+    _ = alone.rules, alone.excluded, alone.extra  # what cannot be read complains when it is read
+    if not alone.complaints:
+        return finding
+    sentence = f"{finding.reason}; its recurrence cannot be read in full: {alone.complaints[0]}"
+    return replace(finding, reason=sentence, repairs=(*finding.repairs, "unreadable-recurrence"))
 
 
 def _newest(series: Series, arrival: Arrival) -> list[tuple[InstanceKey, Component]]:
@@ -81,10 +102,10 @@ def update_object(arrival: Arrival, draft: Draft) -> Outcome:
     """Work an update into a stored object, each component on its own."""
     before = draft.series  # as our own zones say
     draft.take_zones(arrival.message.calendar)
-    incoming = read_object(arrival.message.calendar)
+    incoming = read_object(arrival.message.calendar, arrival.zones)
     findings: list[Finding] = []
     if incoming.master is not None:
-        findings.append(_update_master(arrival, draft, before, incoming.master))
+        findings.append(_with_doubts(_update_master(arrival, draft, before, incoming.master), incoming.series))
         if findings[0].verdict is Verdict.APPLIED:
             _drop_superseded(arrival, draft, before, incoming.master, frozenset(incoming.overrides))
     for component in arrival.message.components:
@@ -118,7 +139,7 @@ def _update_master(arrival: Arrival, draft: Draft, old: Series, component: Compo
 def _update_instance(arrival: Arrival, draft: Draft, component: Component) -> Finding:
     key = draft.key_of(component, arrival.zones)
     if key is None:
-        return refused("request.no-such-instance", f"The event does not take place at {raw_recurrence(component)}")
+        return _nowhere(component)
     component = _in_masters_form(draft, key, component)
     own = draft.component(key)
     mine = own or draft.implied(key) or draft.excluded(key)

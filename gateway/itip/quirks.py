@@ -55,6 +55,7 @@ _LEAKED = re.compile(r"SCHEDULE-(?:AGENT|STATUS|FORCE-SEND)|RECEIVED-(?:SEQUENCE
 #: Without one of these in its parameters the line of a person is sound; most are, and there may be thousands.
 _SUSPECT = ("SCHEDULE-", "RECEIVED-", "X-IMIP-GATEWAY-", ",", "_")
 _SOUND_STAMP = re.compile(r"\d{8}T\d{6}Z")
+_BLANK = re.compile(r"(?:\s|\\[nN])*")
 _COLON_IN_TZID = re.compile(r"(.{1,60}):(\d{8}(?:T\d{6}Z?)?)")
 _MIDNIGHT_UNTIL = re.compile(r"(UNTIL=)(\d{8})T000000Z", re.I)
 
@@ -117,7 +118,7 @@ def _inline_attachment(line: Prop) -> Prop | None:
 
 
 def _blank_text(line: Prop) -> Prop | None:
-    return line if line.value[:1].isalnum() or line.text.strip() else None
+    return None if _BLANK.fullmatch(line.value) else line
 
 
 def _unreadable_line(line: Prop) -> None:

@@ -20,7 +20,7 @@ from gateway.itip.zone_names import fixed_zone, iana_name, matching_zone
 
 _YEAR = re.compile(r"(\d{4})\d{4}")
 _DEFAULT_YEAR = 2026
-_MAX_OWN_ZONES = 12  # that no name explains and whose rules are read; a calendar has one or two
+_MAX_OWN_ZONES = 6  # that no name explains and whose rules are read; a calendar has one or two
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ from gateway.itip.content_lines import (
     unfolded,
 )
 
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _MAX_KNOWN_ZONE = 4_000
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -393,7 +392,9 @@ def unescape_text(value: str) -> str:
     """Read TEXT: undo its escapes (RFC 5545 §3.3.11)."""
     if "\\" not in value:
         return value
-    return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], value)
+    text = value.replace("\\\\", "\x00").replace("\\n", "\n").replace("\\N", "\n")  # no calendar holds NUL
+    last = "\\" if text[-1:] == "\\" else ""  # which escapes nothing
+    return text.replace("\\", "").replace("\x00", "\\") + last
 
 
 def _decode(data: bytes | str, limits: TreeLimits) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from gateway.errors import Refused
 from gateway.itip.content_lines import split_line, split_lines
-from gateway.itip.tree import build_tree, parse_tree
+from gateway.itip.tree import build_tree, escape_text, parse_tree, unescape_text
 
 LINES = (
     "BEGIN:VCALENDAR",
@@ -83,3 +83,20 @@ def test_lines_stand_beside_what_was_written() -> None:
         ("B:23", "B:2\r\n 3"),
         ("C:4", "C:4"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "means"),
+    [
+        (r"a\,b\;c\\d", r"a,b;c\d"),
+        (r"one\ntwo\Nthree", "one\ntwo\nthree"),
+        (r"C:\\new", r"C:\new"),
+        (r"\\\n", "\\\n"),
+        (r"\q", "q"),
+        ("end\\", "end\\"),
+    ],
+)
+def test_escapes_are_undone_from_left_to_right(written: str, means: str) -> None:
+    """RFC 5545 §3.3.11; a backslash before any other character, or at the end, is sloppy and harmless."""
+    assert unescape_text(written) == means
+    assert unescape_text(escape_text(means)) == means

@@ -104,6 +104,13 @@ BOMBS: dict[str, str] = {
         component(*(line.replace("DTSTART:", "DTSTART;TZID=Bomb:").replace("0Z", "0") for line in MEETING)),
         method="REQUEST",
     ),
+    "megabyte of escapes": calendar(component(*MEETING, "DESCRIPTION:" + "\\n\\," * 240_000), method="REQUEST"),
+    "thousands of delegates": calendar(
+        component(
+            *MEETING, f"ATTENDEE;PARTSTAT=DELEGATED;DELEGATED-TO={'d@x.example,' * 20_000}d@x.example:mailto:{LEE}"
+        ),
+        method="REPLY",
+    ),
     "thousands of parameters": calendar(component(*MEETING, "X-P" + ";A=b" * 100_000 + ":c"), method="REQUEST"),
     "quotes that never close": calendar(
         component(*MEETING, 'ATTENDEE;CN="' + '"a";' * 50_000 + ":x"), method="REQUEST"

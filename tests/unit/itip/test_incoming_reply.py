@@ -338,6 +338,20 @@ def test_the_series_answer_speaks_for_occurrences_answered_before_it() -> None:
         assert all(partstats(stored, key)[LEE] == "ACCEPTED" for key in instances)
 
 
+@pytest.mark.parametrize(
+    ("answered", "partstat"), [("20261121T080000Z", "NEEDS-ACTION"), ("20261122T100000Z", "DECLINED")]
+)
+def test_the_series_answer_does_not_speak_for_an_occurrence_that_moved_after_it(answered: str, partstat: str) -> None:
+    """Interop T08, where only the occurrence's SEQUENCE has risen."""
+    lines = ("RECURRENCE-ID;TZID=Europe/Rome:20261208T100000", "DTSTART;TZID=Europe/Rome:20261208T150000", "SEQUENCE:3")
+    kept = [line for line in MEETING if not line.startswith(("DTSTART", "DTEND", "SEQUENCE"))]
+    moved = component(*lines, *kept, dtstamp="20261122T080000Z")
+    stored = SERIES.replace("END:VCALENDAR\r\n", f"{moved}END:VCALENDAR\r\n")
+    outcome = apply(reply("DECLINED", dtstamp=answered), stored)
+    assert partstats(outcome.stored)[LEE] == "DECLINED"
+    assert partstats(outcome.stored, "20261208T100000")[LEE] == partstat
+
+
 def test_a_later_occurrence_answer_outlives_the_series_answer() -> None:
     """Interop T29, in both orders of arrival."""
     one = reply("DECLINED", EIGHTH, dtstamp="20261122T090000Z")

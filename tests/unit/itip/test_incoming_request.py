@@ -159,6 +159,25 @@ def test_who_is_on_the_list_no_more_is_told_so() -> None:
     assert "no longer" not in apply(request(invitation(sequence=2)), calendar(mine())).reason
 
 
+@pytest.mark.parametrize("line", ["RRULE:FREQ=DAILY;COUNT=abc", "RRULE:INTERVAL=2", "EXDATE:junk", "RDATE:20261299"])
+def test_a_recurrence_that_cannot_be_read_is_kept_and_said(line: str) -> None:
+    for stored in (None, calendar(mine())):
+        outcome = apply(request(invitation(line, sequence=2)), stored)
+        assert (outcome.outcome, outcome.repairs) == (Verdict.APPLIED, ("unreadable-recurrence",))
+        assert "its recurrence cannot be read in full" in outcome.reason
+        assert line in (outcome.stored or "")
+
+
+def test_an_occurrence_that_no_day_can_be_found_for_is_refused() -> None:
+    nowhere = invitation("RECURRENCE-ID;VALUE=DATE:20261209", sequence=2)
+    outcome = apply(request(invitation("RECURRENCE-ID:whenever")), None)
+    assert (outcome.outcome, outcome.rule, outcome.stored) == (Verdict.REFUSED, "request.no-such-instance", None)
+    whole = apply(request(invitation(RULE), nowhere), None)
+    assert whole.rule == "request.new"
+    assert whole.reason.endswith("The event does not take place at 20261209")
+    assert set(events(whole.stored)) == {""}
+
+
 def test_people_are_named_by_an_address_that_says_something() -> None:
     """Interop Q61: where the calendar address is no mail address, EMAIL is."""
     text = request(invitation(f"ORGANIZER;EMAIL={DANA}:urn:uuid:5f6b"))
