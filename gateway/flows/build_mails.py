@@ -13,7 +13,8 @@ from datetime import datetime
 from gateway.errors import GatewayError
 from gateway.flows.alarm_mails import AlarmMail, keep_links
 from gateway.flows.context import Context
-from gateway.flows.drafts import Draft, build, gather
+from gateway.flows.drafts import Draft, build, gather, invited, replaced, single
+from gateway.flows.enqueue import record_annihilated
 from gateway.flows.links import mint_link, rsvp_expiry, shown_facts
 from gateway.flows.owed import Owed
 from gateway.flows.own_program import was_mailed
@@ -100,9 +101,10 @@ def _queue_itip(unit: Unit, context: Context, task: Task, account: Account, read
     message, to, now = owed.message, normal_address(owed.recipient), context.clock.now()
     recurrence_id = single(message.recurrence_ids)
     own_lane = lane(account.id, task.uid, to)
-    for recipient, older in unit.outbox.unstarted(own_lane, now):  # built, but never left: the newer one replaces it
-        if older.method == Method.REQUEST and older.recurrence_id == recurrence_id:
-            unit.outbox.settle(recipient.id, state="dropped", reply="superseded by a newer message", finished_at=now)
+    superseded = _supersede(unit, account, owed, own_lane, now)
+    if superseded and message.method == Method.CANCEL and not invited(unit.sent.thread(account.id, message.uid, to)):
+        record_annihilated(unit, context, account, owed)
+        return
     stamp = next((text for each in parse_tree(message.calendar).components if (text := each.value("DTSTAMP"))), "")
     unit.sent.remember(
         Sent(
@@ -134,6 +136,15 @@ def _queue_itip(unit: Unit, context: Context, task: Task, account: Account, read
         method=message.method, own_lane=own_lane, attendee=depends,
         recurrence_id=recurrence_id, sequence=message.sequence,
     )  # fmt: skip
+
+
+def _supersede(unit: Unit, account: Account, owed: Owed, own_lane: str, now: datetime) -> bool:
+    """Drop what was built and never left, since a newer message says it; whether there was any."""
+    older = replaced(unit, owed, own_lane, now)
+    for recipient, mail in older:
+        unit.outbox.settle(recipient.id, state="dropped", reply="superseded by a newer message", finished_at=now)
+        unit.sent.forget(account.id, mail.message_id)
+    return bool(older)
 
 
 def _enqueue(
@@ -196,11 +207,6 @@ def bounce_address(context: Context, token: str, domain: str) -> str:
     """Return the envelope address to which reports about one recipient's mail come back (VERP)."""
     mailbox = context.config.mail.bounce_local_part
     return build_bounce_address(token, domain, secret=context.key("bounce"), mailbox=mailbox)
-
-
-def single(recurrence_ids: tuple[str, ...]) -> str:
-    """Return the one instance that a message is about, "" for the series."""
-    return recurrence_ids[0][:64] if len(recurrence_ids) == 1 else ""
 
 
 def _put_off(unit: Unit, context: Context, task: Task, failure: str) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drafts: all that one mail is built from, gathered in one read of the store, so that building needs no database."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -16,7 +17,7 @@ from gateway.flows.alarm_mails import (
 from gateway.flows.context import Context
 from gateway.flows.links import link_url
 from gateway.flows.notices import NOTICE_TASK
-from gateway.flows.owed import Owed, parse_payload
+from gateway.flows.owed import REPLACED, Owed, cancels_all, parse_payload
 from gateway.flows.presenting import Letterhead, letterhead, present
 from gateway.flows.stored import attendee_line
 from gateway.imip.build import (
@@ -37,6 +38,9 @@ from gateway.itip.tree import parse_tree
 from gateway.relay.sign import SigningKey, parse_key
 from gateway.store.accounts import Account
 from gateway.store.objects import StoredObject
+from gateway.store.outbox import Message, Recipient
+from gateway.store.sent import Sent
+from gateway.store.serials import lane
 from gateway.store.tasks import Task
 from gateway.store.unit import Unit
 from policies.scheduling import SchedulingSettings
@@ -100,13 +104,19 @@ def build(context: Context, draft: Draft, now: datetime) -> BuiltMail:
 
 
 def _itip_draft(unit: Unit, context: Context, account: Account, item: StoredObject | None, owed: Owed) -> Draft:
+    to, now = normal_address(owed.recipient), context.clock.now()
+    gone = {
+        mail.message_id for _, mail in replaced(unit, owed, lane(account.id, owed.message.uid, to), now, lock=False)
+    }
+    thread = [sent for sent in unit.sent.thread(account.id, owed.message.uid, to) if sent.message_id not in gone]
+    if gone and not invited(thread):  # an invitation stays one, whatever was changed of it before it left
+        owed = replace(owed, message=replace(owed.message, changes=()))
     message = owed.message
     calendar = parse_tree(message.calendar)
     line, author = attendee_line(calendar, owed.recipient), attendee_line(calendar, message.from_address)
     name = (author.param("CN") if author else None) or account.name
     head = letterhead(unit, context, account, Person(message.from_address, name))
     token, links = _answer_links(unit, context, owed, item)
-    thread = unit.sent.thread(account.id, message.uid, normal_address(owed.recipient))
     language = (line.param("LANGUAGE") or "") if line else ""
     shown = present(unit, context, account, owed.recipient, language=language, links=links)
     source = context.policy(unit).scheduling.email_template
@@ -121,6 +131,28 @@ def _itip_draft(unit: Unit, context: Context, account: Account, item: StoredObje
         token=token,
         hide_guests=item.hide_attendees if item else False,
     )
+
+
+def invited(thread: Iterable[Sent]) -> bool:
+    """Whether somebody has been invited, by what went to them about an event."""
+    return any(sent.method == Method.REQUEST for sent in thread)
+
+
+def replaced(
+    unit: Unit, owed: Owed, own_lane: str, now: datetime, *, lock: bool = True
+) -> tuple[tuple[Recipient, Message], ...]:
+    """Return the built mails that never left and need not, since this message says what there is to say."""
+    recurrence_id, methods = single(owed.message.recurrence_ids), REPLACED.get(owed.message.method, ())
+    return tuple(
+        (recipient, mail)
+        for recipient, mail in unit.outbox.unstarted(own_lane, now, lock=lock)
+        if mail.method in methods and (mail.recurrence_id == recurrence_id or cancels_all(owed.message))
+    )
+
+
+def single(recurrence_ids: tuple[str, ...]) -> str:
+    """Return the one instance that a message is about, "" for the series."""
+    return recurrence_ids[0][:64] if len(recurrence_ids) == 1 else ""
 
 
 def _answer_links(unit: Unit, context: Context, owed: Owed, item: StoredObject | None) -> tuple[str | None, Links]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Put what a change owes in the outbox as one task, merged with what is owed but not begun."""
 
+from dataclasses import replace
+
 from gateway.flows.context import Context
 from gateway.flows.owed import Owed, build_payload, coalesce, parse_payload
 from gateway.flows.recipients import Addressed
@@ -31,17 +33,19 @@ def enqueue_messages(
 
     `item` is None where the messages ask for an object that is not here.
     """
-    new = tuple(judged.owed for judged in addressed)
-    if not new:
+    if not addressed:
         return 0
-    uid = new[0].message.uid
+    uid = addressed[0].owed.message.uid
     now, own_lane = context.clock.now(), lane(account.id, uid)
     waiting = [task for task in unit.tasks.unstarted(own_lane, now) if task.kind == ITIP_TASK]
+    # To whom a worker is writing now, or will once it is let go, is none that was never written to.
+    told = _being_told(unit, own_lane, without=waiting)
+    new = tuple(replace(each.owed, first=each.owed.first and _guest(each.owed) not in told) for each in addressed)
     unsent = tuple(owed for task in waiting for owed in parse_payload(task.payload))
     annihilated: list[Owed] = []
     owed = coalesce(unsent, new, annihilated.append)
     for gone in annihilated:
-        _record_annihilated(unit, context, account, gone)
+        record_annihilated(unit, context, account, gone)
     for task in waiting:
         unit.tasks.finish(task.id)
     if owed:
@@ -61,7 +65,18 @@ def enqueue_messages(
     return len(new) - len(annihilated)
 
 
-def _record_annihilated(unit: Unit, context: Context, account: Account, gone: Owed) -> None:
+def _being_told(unit: Unit, own_lane: str, *, without: list[Task]) -> frozenset[str]:
+    ids = {task.id for task in without}
+    begun = [task for task in unit.tasks.in_lane(own_lane) if task.id not in ids and task.kind == ITIP_TASK]
+    return frozenset(_guest(owed) for task in begun for owed in parse_payload(task.payload))
+
+
+def _guest(owed: Owed) -> str:
+    return normal_address(owed.recipient)
+
+
+def record_annihilated(unit: Unit, context: Context, account: Account, gone: Owed) -> None:
+    """Say in the journal that a message is not sent since what it takes back never left."""
     unit.journal.write(
         Entry(
             at=context.clock.now(),

@@ -36,46 +36,72 @@ def coalesce(
     unsent: Iterable[Owed], new: Iterable[Owed], annihilated: Callable[[Owed], None] = lambda owed: None
 ) -> tuple[Owed, ...]:
     """Merge what is owed but not begun with what is owed now, keeping order; `annihilated` hears of what vanished."""
-    result = list(unsent)
+    left = list(unsent)
+    added: list[Owed] = []
     for owed in new:
-        older = [known for known in result if _same_subject(known, owed)]
-        merged: Owed | None = owed
-        for known in older:
-            if (replaced := _replaces(known, merged)) is not _KEEP:
-                result.remove(known)
-                merged = replaced
-        if merged is None:
+        older = [known for known in left if _replaces(owed, known)]
+        left = [known for known in left if known not in older] if older else left
+        if owed.message.method == Method.CANCEL and _was_never_invited(owed, older, (*left, *added)):
             annihilated(owed)
         else:
-            result.append(merged)
-    return tuple(result)
+            added.append(_merged(older, owed))
+    return (*left, *added)
 
 
-#: `_replaces` says: both stay, in order.
-_KEEP = Owed(ItipMessage(Method.PUBLISH, "", 0, "", (), (), False, "", ""), "")
+def _replaces(new: Owed, old: Owed) -> bool:
+    """Whether an unsent message need not be sent since a newer one is: both to one guest, about the same.
 
-
-def _replaces(old: Owed, new: Owed | None) -> Owed | None:
-    """Return what stands for both messages, None where they take each other away, `_KEEP` where both stay."""
-    if new is None:
-        return _KEEP
-    match (old.message.method, new.message.method):
-        case (Method.REQUEST, Method.CANCEL) if old.first:
-            return None
-        case (Method.REQUEST | Method.CANCEL, Method.REQUEST) | (Method.REQUEST, Method.CANCEL):
-            changes = _join(old.message.changes, new.message.changes)
-            return replace(new, first=old.first or new.first, message=replace(new.message, changes=changes))
-        case (Method.REPLY, Method.REPLY):
-            return new
-        case _:
-            return _KEEP
-
-
-def _same_subject(old: Owed, new: Owed) -> bool:
-    """Same guest and same instances; what is said of the whole series also covers its instances."""
+    To cancel the whole covers what was to be said of its occurrences.
+    """
     if normal_address(old.recipient) != normal_address(new.recipient) or old.message.uid != new.message.uid:
         return False
-    return old.message.recurrence_ids == new.message.recurrence_ids
+    if old.message.method not in REPLACED.get(new.message.method, ()):
+        return False
+    return old.message.recurrence_ids == new.message.recurrence_ids or cancels_all(new.message)
+
+
+#: Which unsent messages a newer one about the same makes needless.
+REPLACED = {
+    Method.REQUEST: (Method.REQUEST, Method.CANCEL),
+    Method.CANCEL: (Method.REQUEST, Method.CANCEL),
+    Method.REPLY: (Method.REPLY,),
+}
+
+
+def cancels_all(message: ItipMessage) -> bool:
+    """Whether a message is the end of the whole for its recipient, occurrences and all."""
+    return message.method == Method.CANCEL and not any(message.recurrence_ids)
+
+
+def _was_never_invited(cancel: Owed, older: Iterable[Owed], left: Iterable[Owed]) -> bool:
+    """Whether a guest to whom something is cancelled has never heard of it, and now never will.
+
+    Who is about to be invited to the series hears of all its occurrences.
+    """
+    if not any(old.first and old.message.method == Method.REQUEST for old in older):
+        return False
+    to = normal_address(cancel.recipient)
+    return not any(
+        normal_address(known.recipient) == to
+        and known.message.method == Method.REQUEST
+        and not any(known.message.recurrence_ids)
+        for known in left
+    )
+
+
+def _merged(older: Iterable[Owed], new: Owed) -> Owed:
+    """Return the newest message, with all that has changed since the guest was last told.
+
+    An invitation stays one, whatever was changed of it before it left.
+    """
+    if new.message.method != Method.REQUEST:
+        return new
+    first, changes, is_invitation = new.first, new.message.changes, False
+    for old in reversed(tuple(older)):
+        first = first or old.first
+        changes = _join(old.message.changes, changes)
+        is_invitation = old.message.method == Method.REQUEST and old.first and not old.message.changes
+    return replace(new, first=first, message=replace(new.message, changes=() if is_invitation else changes))
 
 
 def _join(old: tuple[FieldChange, ...], new: tuple[FieldChange, ...]) -> tuple[FieldChange, ...]:

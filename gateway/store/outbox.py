@@ -164,12 +164,13 @@ class Outbox:
             query = query.where(table.c.account_id == account_id)
         return records(Message, self._connection.execute(query))
 
-    def unstarted(self, lane: str, now: datetime) -> tuple[tuple[Recipient, Message], ...]:
+    def unstarted(self, lane: str, now: datetime, *, lock: bool = True) -> tuple[tuple[Recipient, Message], ...]:
         """Return built mails of a lane that no hand-over was ever tried for: they may still be replaced."""
         table = schema.recipients
         free = sa.or_(table.c.leased_until.is_(None), table.c.leased_until <= now)
         query = sa.select(table).where(table.c.lane == lane, table.c.state == "pending", table.c.attempts == 0, free)
-        found = records(Recipient, self._connection.execute(query.order_by(table.c.serial).with_for_update()))
+        query = query.order_by(table.c.serial)
+        found = records(Recipient, self._connection.execute(query.with_for_update() if lock else query))
         mails = {message.id: message for message in self._messages(r.message_id for r in found)}
         return tuple((recipient, mails[recipient.message_id]) for recipient in found)
 

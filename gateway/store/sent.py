@@ -51,6 +51,14 @@ class SentMails:
         self._ours.clear()
         return insert_new(self._connection, schema.sent, values(sent))
 
+    def forget(self, account_id: str, message_id: str) -> None:
+        """Take back a message that never left, so that nothing is built on it."""
+        self._ours.clear()
+        table = schema.sent
+        self._connection.execute(
+            sa.delete(table).where(table.c.account_id == account_id, table.c.message_id == message_id)
+        )
+
     def find(self, account_id: str, fingerprint: str) -> Sent | None:
         table = schema.sent
         query = sa.select(table).where(table.c.account_id == account_id, table.c.fingerprint == fingerprint)

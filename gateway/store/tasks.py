@@ -101,6 +101,11 @@ class Tasks:
         query = sa.select(table).where(table.c.lane == lane, table.c.state == "pending", _free(table, now))
         return records(Task, self._connection.execute(query.order_by(table.c.serial).with_for_update()))
 
+    def in_lane(self, lane: str) -> tuple[Task, ...]:
+        """Return all that a lane still owes, begun, held or failed as it may be."""
+        query = sa.select(schema.tasks).where(schema.tasks.c.lane == lane).order_by(schema.tasks.c.serial)
+        return records(Task, self._connection.execute(query))
+
     def all(self, *, account_id: str | None = None, kind: str | None = None, limit: int = 1000) -> tuple[Task, ...]:
         table = schema.tasks
         query = sa.select(table).order_by(table.c.serial).limit(limit)

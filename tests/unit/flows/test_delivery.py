@@ -149,6 +149,43 @@ async def test_a_built_invitation_that_never_left_is_replaced(world: World) -> N
     )
 
 
+async def test_an_invitation_that_was_changed_before_it_left_is_an_invitation(world: World) -> None:
+    """Its guest has not seen the mail before, so nothing "has changed", and there is nothing to answer to."""
+    await built(world)
+    await world.change(event(GUEST, start="20260607T150000"))
+    await world.change(event(GUEST, start="20260607T160000"))
+    await world.work()
+    (mail,) = world.sent(GUEST)
+    assert b"Subject: Invitation: Plan" in mail
+    assert b"has changed" not in mail
+    assert b"In-Reply-To" not in mail
+
+
+async def test_a_built_invitation_that_never_left_is_not_cancelled_but_dropped(world: World) -> None:
+    await built(world)
+    await world.change(None)
+    await world.work()
+    await world.work()
+    assert world.sent(GUEST) == []
+    assert "outbox.annihilated" in [rule for rule, _ in await world.reasons()]
+    assert await world.queue() == ()
+
+
+async def test_a_guest_to_whom_it_may_have_gone_is_told_that_it_is_off(world: World) -> None:
+    """A worker has the invitation in hand, or had it and died: an update is merged away, the end of it is not."""
+    await world.change(event(GUEST))
+    claimed = await world.context.store.write(
+        lambda unit: unit.tasks.claim(now=world.clock.now(), lease=timedelta(minutes=5), by="dead", limit=9)
+    )
+    assert len(claimed) == 1
+    await world.change(event(GUEST, start="20260607T150000"))
+    await world.change(None)
+    world.advance(minutes=6)
+    for _ in range(3):
+        await world.work()
+    assert world.methods(GUEST) == ["REQUEST", "CANCEL"]
+
+
 async def test_hold_release_drop(world: World) -> None:
     message_id = await built(world)
     await queue.hold(world.context, message_id)
