@@ -12,6 +12,7 @@ from gateway.errors import Refused
 from gateway.itip.address import is_mailable, normal_addresses, plain_address
 from gateway.itip.attendee import AttendeeSide, reply_sequence_source
 from gateway.itip.delta import Delta
+from gateway.itip.identity import own_addresses
 from gateway.itip.letters import Letters
 from gateway.itip.messages import SECOND, next_dtstamp
 from gateway.itip.model import Change, DiffSettings, Fault, ItipMessage, Method
@@ -175,6 +176,9 @@ class _Change:
         return next((plain_address(own) for own in self.addresses if is_mailable(own)), organizer.spelled)
 
     def _as_attendee(self, organizer: Party) -> Change:
+        self.mine = own_addresses(
+            self.mine, *(part for version in (self.old, self.new) if version for part in version.components)
+        )
         people = {a: None for version in (self.new, self.old) if version for a in version.everyone if a in self.mine}
         if not people:
             return self._nothing("change.not-involved")

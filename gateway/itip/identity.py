@@ -65,6 +65,13 @@ def without_tag(address: str) -> str:
     return local.partition("+")[0] + at + domain if "+" in local[1:] else address
 
 
+def own_addresses(mine: frozenset[str], *parts: Component) -> frozenset[str]:
+    """Return one's own addresses, also with the +tags that components name: it is one mailbox (interop Q81)."""
+    lines = (item for part in parts for item in part.items if item.name in ("ATTENDEE", "ORGANIZER"))
+    tagged = (normal_address(line.value) for line in lines if isinstance(line, Prop) and "+" in line.value)
+    return mine.union(address for address in tagged if without_tag(address) in mine)
+
+
 def _differs_in_tag(address: str, people: frozenset[str], bare: set[str]) -> bool:
     return address in bare or without_tag(address) in people
 

@@ -13,6 +13,7 @@ from itertools import islice
 from gateway.errors import Refused
 from gateway.itip.address import normal_address, normal_addresses
 from gateway.itip.foreign_zones import unknown_zones, with_zones_told_apart
+from gateway.itip.identity import own_addresses
 from gateway.itip.incoming import Arrival, one_line, without_method
 from gateway.itip.incoming_cancel import apply_cancel
 from gateway.itip.incoming_counter import apply_counter, apply_declinecounter, apply_refresh
@@ -92,7 +93,7 @@ def apply(
         message=read,
         stored=stored,
         bearer=normal_address(sender_address),
-        me=normal_addresses(addresses),
+        me=own_addresses(normal_addresses(addresses), *read.components, *_parts_of(stored)),
         addresses=tuple(addresses),
         now=now,
         settings=settings or ApplySettings(),
@@ -122,7 +123,7 @@ def _not_about(message: SchedulingMessage, stored: Component | None) -> Fault | 
         return Fault("message.freebusy", "Free and busy times are not answered by mail")  # interop V04
     if stored is None:
         return None
-    parts = stored.children(*KINDS)
+    parts = _parts_of(stored)
     if not parts or not same_uid(_uid_of(stored), message.uid):
         return Fault("message.other-uid", "The message is about another event than the stored one")
     if parts[0].name != message.kind:
@@ -130,6 +131,10 @@ def _not_about(message: SchedulingMessage, stored: Component | None) -> Fault | 
             "message.other-kind", f"The message is about a {message.kind}, the stored object is a {parts[0].name}"
         )
     return None
+
+
+def _parts_of(calendar: Component | None) -> tuple[Component, ...]:
+    return () if calendar is None else calendar.children(*KINDS)
 
 
 def _uid_of(calendar: Component) -> str:

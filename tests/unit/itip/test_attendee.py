@@ -50,6 +50,12 @@ class TestAnswers:
         assert message.from_address == LEE
         assert people(message)[LEE]["PARTSTAT"] == "ACCEPTED"
 
+    def test_who_was_invited_under_a_tag_of_their_mailbox_answers_under_it(self) -> None:
+        """Interop Q81."""
+        tag = ("lee@", "lee+work@")
+        message = changed(one().replace(*tag), one("ACCEPTED").replace(*tag), LEE).messages[0]
+        assert (message.method, message.from_address) == ("REPLY", LEE.replace(*tag))
+
     def test_of_two_answers_in_one_second_the_later_is_stamped_later(self) -> None:
         """Google drops a second answer with an equal DTSTAMP (interop A02)."""
         first = changed(one(), one("ACCEPTED"), LEE)

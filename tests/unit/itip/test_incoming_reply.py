@@ -157,6 +157,11 @@ def test_ones_own_mailbox_may_answer_under_a_tag_that_was_not_invited() -> None:
     assert apply(text, bearer=SAM).rule == "reply.not-own"
 
 
+def test_an_organizer_under_a_tag_of_their_mailbox_takes_answers() -> None:
+    tagged = DANA.replace("@", "+cal@")
+    assert apply(reply(organizer=tagged), STORED.replace(DANA, tagged)).rule == "reply.applied"
+
+
 def test_two_tags_are_two_persons() -> None:
     stored = STORED.replace(f"mailto:{LEE}", "mailto:lee+a@partner.example")
     outcome = apply(reply(who="lee+b@partner.example"), stored, "lee+b@partner.example")

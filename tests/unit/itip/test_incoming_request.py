@@ -178,6 +178,19 @@ def test_an_occurrence_that_no_day_can_be_found_for_is_refused() -> None:
     assert set(events(whole.stored)) == {""}
 
 
+def test_who_is_invited_under_a_tag_of_their_mailbox_is_the_same_person_ever_after() -> None:
+    """Interop Q81: the answer survives an update, and a CANCEL that names the tag means the user."""
+    tag = ("lee@", "lee+work@")
+    stored = calendar(mine()).replace(*tag)
+    updated = apply(request(invitation(sequence=2, summary="New")).replace(*tag), stored)
+    assert partstats(updated.stored)["lee+work@partner.example"] == "ACCEPTED"
+    line = f"ATTENDEE:mailto:{LEE}".replace(*tag)
+    off = calendar(
+        component("SEQUENCE:2", f"ORGANIZER:mailto:{DANA}", line, dtstamp="20261122T080000Z"), method="CANCEL"
+    )
+    assert apply(off, stored).rule == "cancel.uninvited"
+
+
 def test_people_are_named_by_an_address_that_says_something() -> None:
     """Interop Q61: where the calendar address is no mail address, EMAIL is."""
     text = request(invitation(f"ORGANIZER;EMAIL={DANA}:urn:uuid:5f6b"))
