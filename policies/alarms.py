@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from policies.external_recipients import AlarmMode, ExternalRecipientSettings
+from policies.match import address_fault, line_fault
 from policies.options import option
 from policies.verdict import Rule, Verdict, first_match
 
@@ -31,10 +32,10 @@ class AlarmSettings:
         False, "Mail every ATTENDEE of an alarm, whoever it is; false leaves it to [policy.external_recipients].",
         run_time=True,
     )  # fmt: skip
-    from_name: str = option("Calendar", "Display name in From of alarm mails.", run_time=True)
+    from_name: str = option("Calendar", "Display name in From of alarm mails.", check=line_fault, run_time=True)
     from_email: str | None = option(
         None, "Address in From of alarm mails.", derived="calendar-notification@ and the account's domain",
-        example="calendar-notification@example.org", run_time=True,
+        example="calendar-notification@example.org", check=address_fault, run_time=True,
     )  # fmt: skip
     template: str | None = option(
         None, "HTML template of alarm mails in Jinja2; kept only if it renders.", derived="the built-in one",
@@ -98,6 +99,7 @@ RULES: tuple[Rule, ...] = (
     Rule("alarm.proximity", "A proximity alarm has no time (RFC 9074 §8)."),
     Rule("alarm.no-trigger", "The alarm has no usable TRIGGER."),
     Rule("alarm.past", "The trigger lies before the time that is asked about."),
+    Rule("alarm.no-start", "The trigger counts from the start or the end, and the to-do has neither DTSTART nor DUE."),
     Rule("alarm.no-end", "The trigger counts from the end, and the to-do has neither DUE nor DTSTART with DURATION."),
     Rule("alarm.too-many", "The object has more alarms than `max_alarms_per_object`; the soonest are planned."),
 )

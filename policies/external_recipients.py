@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policies.match import first_matching, patterns_fault
+from policies.match import first_matching, is_address, patterns_fault
 from policies.options import option
 from policies.verdict import Rule, Verdict, first_match
 
@@ -121,9 +121,9 @@ def _own(facts: RecipientFacts, settings: ExternalRecipientSettings) -> Verdict 
 
 
 def _malformed(facts: RecipientFacts, settings: ExternalRecipientSettings) -> Verdict | None:
-    local, at, domain = facts.address.rpartition("@")
-    plain = local and at and domain and not any(c.isspace() or c in '<>,;:"' or c < " " for c in facts.address)
-    return None if plain else Verdict(DENY, "recipient.malformed", "It is not a plain mail address")
+    if is_address(facts.address):
+        return None
+    return Verdict(DENY, "recipient.malformed", f"{facts.address[:80]!r} is not a plain mail address")
 
 
 def _withdrawn(facts: RecipientFacts, settings: ExternalRecipientSettings) -> Verdict | None:

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NOT_IN_ADDRESS = re.compile(r'[\s@<>()\\,;:"\x00-\x1f\x7f-\x9f]')
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 
 
@@ -38,6 +40,26 @@ def domain_of(address: str) -> str | None:
     """Return the normal form of an address's domain, or None where it has none."""
     local, at, domain = address.rpartition("@")
     return normal_domain(domain) if local and at else None
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text is one plain mail address and nothing else.
+
+    >>> is_address("ann@example.org"), is_address("a@b@example.org"), is_address("ann@example.org, bob@example.org")
+    (True, False, False)
+    """
+    local, _, domain = text.rpartition("@")
+    return bool(local and domain) and len(text) <= 254 and not _NOT_IN_ADDRESS.search(local + domain)
+
+
+def address_fault(text: str) -> str | None:
+    """Say what is wrong with an address that we are to write as ours, or None."""
+    return None if is_address(text) and domain_of(text) else f"{text!r} is not a mail address"
+
+
+def line_fault(text: str) -> str | None:
+    """Say what is wrong with a text that stands in one line of a header, or None."""
+    return f"{text!r} holds a line end or another control character" if _CONTROL.search(text) else None
 
 
 def pattern_fault(pattern: str) -> str | None:

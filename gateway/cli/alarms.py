@@ -5,13 +5,12 @@ import argparse
 import dataclasses
 import random
 from datetime import UTC, datetime
-from typing import Any
 
 from gateway.cli.open import opened, run
 from gateway.cli.output import answer, table
 from gateway.errors import Refused
 from gateway.flows.accounts import find_account
-from gateway.flows.alarm_view import AlarmForecast, forecast
+from gateway.flows.alarm_view import AlarmForecast, forecast, history
 from gateway.flows.build_mails import build_due
 from gateway.flows.consents import set_wanted
 from gateway.flows.context import Context
@@ -102,10 +101,10 @@ async def _switch(args: argparse.Namespace) -> int:
 async def _history(args: argparse.Namespace) -> int:
     async with opened(args) as context:
         account = await find_account(context, args.account)
-        fired = await context.store.read(lambda unit: unit.alarms.fired(account.id, args.limit))
-    documents: list[dict[str, Any]] = [dataclasses.asdict(each) for each in fired]
-    rows = [(_shown(each.fire_at), each.outcome, each.rule, each.recipient) for each in fired]
-    return answer(args, {"account": account.address, "fired": documents}, table(rows) or "nothing has fired")
+        past = await context.store.read(lambda unit: history(unit, account, args.limit))
+    rows = [(_shown(e.fire_at), e.outcome, e.rule, e.summary or e.uid, e.recipient or e.reason) for e in past]
+    document = {"account": account.address, "fired": [dataclasses.asdict(each) for each in past]}
+    return answer(args, document, table(rows) or "nothing has fired")
 
 
 def _shown(at: datetime) -> str:

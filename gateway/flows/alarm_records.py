@@ -32,7 +32,7 @@ class AlarmOutcome:
     recurrence_id: str
     summary: str
     fire_at: datetime
-    outcome: str  # sent | asked | gather | skip | missed
+    outcome: str  # sent | asked | deny | gather | skip | missed
     rule: str
     reason: str
 

@@ -8,21 +8,24 @@ for the next one, or would come too late.
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from gateway.flows.alarm_plans import LOOK_AHEAD, Reader, read_reader
 from gateway.flows.alarm_recipients import judge_recipient
 from gateway.flows.context import Context
-from gateway.flows.due_alarms import alarm_facts
+from gateway.flows.due_alarms import DAY, alarm_facts
 from gateway.itip.firings import Firing
 from gateway.store.accounts import Account
-from gateway.store.alarms import Pace
+from gateway.store.alarms import FiredAlarm, Pace
 from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
-from policies.alarms import FIRE, FIRE_LATE, GATHER, decide_alarm, window_ends_at
+from policies import alarms, external_recipients
+from policies.alarms import FIRE, FIRE_LATE, GATHER, AlarmSettings, decide_alarm, window_ends_at
 from policies.external_recipients import PERMIT
 from policies.verdict import Verdict
+
+_MEANINGS = {rule.id: rule.meaning for rule in (*alarms.RULES, *external_recipients.RULES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,20 @@ class Silent:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What became of one firing for one recipient. `uid` is "" where the event is gone."""
+
+    fire_at: datetime
+    uid: str
+    summary: str
+    recipient: str
+    outcome: str
+    rule: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmForecast:
     """Everything about an account's alarms from an instant on."""
 
@@ -85,19 +102,62 @@ def forecast(unit: Unit, context: Context, account: Account, at: datetime, *, li
         silent += _over(item, reader, at)
     firings = heapq.merge(*(_firings(item, reader, at) for item, reader in seen), key=lambda each: each[2].at)
     upcoming: list[Upcoming] = []
-    pace = before = unit.alarms.pace(account.id)
-    held_until = None
+    player = _Player(unit, account, at, settings)
     for item, reader, firing in islice(firings, limit):
-        if held_until is not None and firing.at >= held_until:
-            before, pace, held_until = pace, _mailed(pace, held_until), None
-        known = before if pace.last_mail_at == firing.at else pace  # what is due at one moment shares one mail
-        verdict = decide_alarm(alarm_facts(account, item, reader, firing, now=firing.at, pace=known), settings)
-        if verdict.action in (FIRE, FIRE_LATE):
-            before, pace, held_until = known, _mailed(known, firing.at), None
-        elif verdict.action == GATHER:
-            held_until = held_until or window_ends_at(pace.last_mail_at, firing.at, settings)
-        upcoming.append(_upcoming(unit, context, account, item, firing, verdict))
+        upcoming.append(_upcoming(unit, context, account, item, firing, player.judge(item, reader, firing)))
     return AlarmForecast(tuple(upcoming), tuple(silent))
+
+
+class _Player:
+    """The interval between mails and the day's cap, played through firing by firing."""
+
+    def __init__(self, unit: Unit, account: Account, at: datetime, settings: AlarmSettings) -> None:
+        self._account, self._settings = account, settings
+        self._apart = settings.min_trigger_interval <= timedelta()
+        self._pace = self._before = unit.alarms.pace(account.id)
+        self._mails = list(unit.alarms.mailed_at(account.id, at - DAY, at, apart=self._apart))
+        self._held_until: datetime | None = None
+
+    def judge(self, item: StoredObject, reader: Reader, firing: Firing) -> Verdict:
+        """Decide about the next firing, and remember the mail that it makes."""
+        if self._held_until is not None and firing.at >= self._held_until:
+            self._mailed(self._pace, self._held_until)
+        shares = self._pace.last_mail_at == firing.at and not self._apart  # what is due at one moment shares one mail
+        known = self._before if shares else self._pace
+        mails = sum(firing.at - DAY < each < firing.at or (self._apart and each == firing.at) for each in self._mails)
+        facts = alarm_facts(self._account, item, reader, firing, now=firing.at, pace=known, mails=mails)
+        verdict = decide_alarm(facts, self._settings)
+        if verdict.action in (FIRE, FIRE_LATE):
+            self._mailed(known, firing.at, count=0 if shares else 1)
+        elif verdict.action == GATHER:
+            ends_at = window_ends_at(self._pace.last_mail_at, firing.at, self._settings)
+            self._held_until = self._held_until or ends_at
+        return verdict
+
+    def _mailed(self, before: Pace, at: datetime, *, count: int = 1) -> None:
+        self._before, self._pace, self._held_until = before, replace(self._pace, last_mail_at=at), None
+        self._mails += [at] * count
+
+
+def history(unit: Unit, account: Account, limit: int = 50) -> tuple[Past, ...]:
+    """Tell what became of an account's alarms, the newest first."""
+    fired = unit.alarms.fired(account.id, limit)
+    items = unit.objects.get_many({each.object_id for each in fired})
+    return tuple(_past(each, items.get(each.object_id)) for each in fired)
+
+
+def _past(fired: FiredAlarm, item: StoredObject | None) -> Past:
+    uid, summary = (item.uid, item.summary) if item is not None else ("", "")
+    return Past(
+        fire_at=fired.fire_at,
+        uid=uid,
+        summary=summary,
+        recipient=fired.recipient,
+        outcome=fired.outcome,
+        rule=fired.rule,
+        reason=_MEANINGS.get(fired.rule, ""),
+        at=fired.at,
+    )
 
 
 def _items(unit: Unit, account: Account) -> tuple[StoredObject, ...]:
@@ -131,11 +191,6 @@ def _over(item: StoredObject, reader: Reader, at: datetime) -> Iterator[Silent]:
             else ("alarm.past", "Its time is past")
         )
         yield Silent(item.uid, item.summary, alarm.recurrence_id, rule, reason)
-
-
-def _mailed(pace: Pace, at: datetime) -> Pace:
-    day = f"{at:%Y-%m-%d}"
-    return replace(pace, last_mail_at=at, day=day, mails=1 + (pace.mails if pace.day == day else 0))
 
 
 def _upcoming(

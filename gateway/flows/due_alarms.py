@@ -45,6 +45,7 @@ DELAY = Histogram(
     "imip_alarm_delay_seconds", "From an alarm's time to the decision to mail it.", (1, 10, 60, 600, 3600)
 )
 
+DAY = timedelta(days=1)
 #: After a long time of rest, how many firings of one alarm are looked at; what is older than the grace only counts.
 _MOST_FIRINGS = 500
 
@@ -95,13 +96,14 @@ def fire_account(unit: Unit, context: Context, account_id: str, now: datetime) -
         return ()
     settings = context.policy(unit).alarms
     due, touched = _gather_due(unit, account, rows, now, settings)
-    judged = [_judge(account, each, pace, settings, now) for each in due]
     apart = settings.min_trigger_interval <= timedelta()
+    mails = len(unit.alarms.mailed_at(account_id, now - DAY, now, apart=apart))
+    judged = _judge(account, due, pace, settings, now, mails)
     unsent = list(record_unsent(unit, account, judged, now))
     sent, said = _mail(unit, context, account, judged, now, apart=apart)
     _acknowledge(unit, account, said, now)
-    if sent:
-        pace = _next_pace(pace, sent, now)
+    if said:
+        pace = replace(pace, last_mail_at=now)
         unit.alarms.set_pace(pace)
     again_at = window_ends_at(pace.last_mail_at, now, settings) or now + settings.min_trigger_interval
     _hold_or_let_go(unit, judged, rows, again_at)
@@ -112,11 +114,10 @@ def fire_account(unit: Unit, context: Context, account_id: str, now: datetime) -
 
 
 def alarm_facts(
-    account: Account, item: StoredObject, reader: Reader, firing: Firing, *, now: datetime, pace: Pace
+    account: Account, item: StoredObject, reader: Reader, firing: Firing, *, now: datetime, pace: Pace, mails: int
 ) -> AlarmFacts:
     """Return what the policy wants to know about a firing, as if it were due at its own time."""
     quiet = reader.quiet_reason(firing.component)
-    today = pace.day == f"{now:%Y-%m-%d}"
     return AlarmFacts(
         now=now,
         fire_at=firing.at,
@@ -131,7 +132,7 @@ def alarm_facts(
         wanted=wants_alarms(account),
         subscribed=reader.is_subscribed,
         last_mail_at=pace.last_mail_at,
-        mails_today=pace.mails if today else 0,
+        mails_today=mails,
     )
 
 
@@ -161,7 +162,7 @@ def _gather_due(
 def _firings(reader: Reader, row: PlannedAlarm, now: datetime, settings: AlarmSettings) -> Iterator[Firing]:
     """What one alarm owes since it was last settled: the recent in full, of what is older than the grace some."""
     plan, key = reader.plan(quiet=False), frozenset((row.alarm_key,))
-    recent = now - settings.late_grace - timedelta(days=1)
+    recent = now - settings.late_grace - DAY
     if row.after_at < recent:
         yield from islice(plan.firings(row.after_at, recent, key), _MOST_FIRINGS)
     yield from islice(plan.firings(max(row.after_at, recent), now, key), _MOST_FIRINGS)
@@ -172,9 +173,17 @@ def _due_at(row: PlannedAlarm, firing: Firing) -> datetime:
     return max(firing.at, row.fire_at) if row.rule else firing.at
 
 
-def _judge(account: Account, due: Due, pace: Pace, settings: AlarmSettings, now: datetime) -> Due:
-    facts = alarm_facts(account, due.item, due.reader, due.firing, now=now, pace=pace)
-    return replace(due, verdict=decide_alarm(replace(facts, due_at=min(due.due_at, now)), settings))
+def _judge(
+    account: Account, due: Iterable[Due], pace: Pace, settings: AlarmSettings, now: datetime, mails: int
+) -> list[Due]:
+    """Decide about each; where each makes a mail of its own, those before it count against the day's cap."""
+    judged: list[Due] = []
+    apart = settings.min_trigger_interval <= timedelta()
+    for each in due:
+        facts = alarm_facts(account, each.item, each.reader, each.firing, now=now, pace=pace, mails=mails)
+        judged.append(replace(each, verdict=decide_alarm(replace(facts, due_at=min(each.due_at, now)), settings)))
+        mails += apart and judged[-1].fires
+    return judged
 
 
 def _mail(
@@ -186,11 +195,6 @@ def _mail(
     reached: dict[str, Reached] = {}
     for place, each in enumerate(each for each in judged if each.fires):
         chosen = choose_recipients(unit, context, account, each.firing, now=now)
-        for refusal in chosen.refused:
-            write_journal(
-                unit, account, outcome_of(account, each, refusal.address, refusal.outcome, refusal.verdict), now
-            )
-            remember(unit, account, each, refusal.address, refusal.verdict, now, outcome=refusal.outcome)
         for recipient in chosen.reached:
             if remember(unit, account, each, recipient.address, each.verdict, now, outcome="sent"):
                 outcomes.append(outcome_of(account, each, recipient.address, "sent", each.verdict))
@@ -198,6 +202,10 @@ def _mail(
                 reached[recipient.address] = recipient
                 word = AlarmWord(each.item, each.reader, each.firing, is_late=each.verdict.action == FIRE_LATE)
                 words.setdefault((recipient.address, place if apart else 0), []).append(word)
+        for refusal in chosen.refused:
+            if remember(unit, account, each, refusal.address, refusal.verdict, now, outcome=refusal.outcome):
+                outcomes.append(outcome_of(account, each, refusal.address, refusal.outcome, refusal.verdict))
+                write_journal(unit, account, outcomes[-1], now)
     for (address, _), said in words.items():
         enqueue_alarm_mail(unit, context, account, reached[address], said, now=now)
     return outcomes, [word for said in words.values() for word in said]
@@ -229,9 +237,3 @@ def _hold_or_let_go(unit: Unit, judged: Iterable[Due], rows: Iterable[PlannedAla
                 recurrence_id=held.firing.recurrence_id, repetition=held.firing.repetition,
             )
         )  # fmt: skip
-
-
-def _next_pace(pace: Pace, outcomes: Iterable[AlarmOutcome], now: datetime) -> Pace:
-    day = f"{now:%Y-%m-%d}"
-    mails = len({outcome.recipient for outcome in outcomes if outcome.outcome == "sent"})
-    return replace(pace, last_mail_at=now, day=day, mails=mails + (pace.mails if pace.day == day else 0))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway.errors import Refused
-from gateway.itip.address import is_mailable, normal_address, plain_address
+from gateway.itip.address import normal_address, plain_address
 from gateway.itip.tree import Component, Prop, build_tree
 from gateway.itip.values import Duration, Moment, build_utc, parse_duration, parse_moment_text, parse_utc
 
@@ -204,11 +204,14 @@ def _parse_trigger(valarm: Component) -> Relative | Absolute:
 
 
 def _parse_repeat(valarm: Component) -> tuple[int, Duration]:
-    """REPEAT counts the firings after the first; without a DURATION that leads forward there are none."""
+    """REPEAT counts the firings after the first; without a DURATION to follow, forward, there are none."""
     repeat, gap = valarm.value("REPEAT") or "", valarm.value("DURATION") or ""
     if not repeat.strip().isdecimal() or not gap:
         return 0, NO_GAP
-    duration = parse_duration(gap)
+    try:
+        duration = parse_duration(gap)
+    except Refused:
+        return 0, NO_GAP
     return (min(int(repeat[:9]), MAX_REPEAT), duration) if duration.exact.total_seconds() > 0 else (0, NO_GAP)
 
 
@@ -230,8 +233,9 @@ def _instants(lines: Iterable[Prop]) -> Iterator[datetime]:
 
 
 def _recipients(attendees: Iterable[Prop]) -> tuple[str, ...]:
-    found = {normal_address(line.value): plain_address(line.value) for line in attendees if is_mailable(line.value)}
-    return tuple(found.values())
+    """Return each ATTENDEE once, those that no mail can reach as well: the policy says so of them."""
+    found = {normal_address(line.value): plain_address(line.value) for line in attendees}
+    return tuple(written for normal, written in found.items() if normal)
 
 
 def _uid(valarm: Component) -> str:

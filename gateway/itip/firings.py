@@ -96,7 +96,7 @@ class AlarmPlan:
         if silence is not None:
             found = [silence for _ in found[:1]]
         for alarm in found:
-            if isinstance(alarm, Alarm) and (fault := _no_end(event, alarm)):
+            if isinstance(alarm, Alarm) and (fault := _no_anchor(event, alarm)):
                 alarm = fault
             if isinstance(alarm, Alarm):
                 self.alarms += ((event, alarm),)
@@ -225,9 +225,12 @@ def _acknowledged(alarm: Alarm, at: datetime) -> bool:
     return alarm.acknowledged_at is not None and at <= alarm.acknowledged_at
 
 
-def _no_end(event: Component, alarm: Alarm) -> NoMail | None:
-    """A to-do without DUE or DURATION has no end to count from; an event always has one (RFC 5545 §3.8.6.3)."""
-    counts_from_end = isinstance(alarm.trigger, Relative) and alarm.trigger.from_end
-    if event.name != "VTODO" or not counts_from_end or event.first("DUE") or event.first("DURATION"):
+def _no_anchor(event: Component, alarm: Alarm) -> NoMail | None:
+    """What a trigger counts from may be missing in a to-do; an event has both ends (RFC 5545 §3.8.6.3)."""
+    if not isinstance(alarm.trigger, Relative):
+        return None
+    if not event.all("DTSTART", "DTEND", "DUE", "RECURRENCE-ID"):
+        return NoMail("alarm.no-start", "It counts from a start or an end, and there is neither", alarm.recurrence_id)
+    if event.name != "VTODO" or not alarm.trigger.from_end or event.all("DUE", "DURATION"):
         return None
     return NoMail("alarm.no-end", "It counts from the end, and the to-do has none", alarm.recurrence_id)

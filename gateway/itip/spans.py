@@ -23,7 +23,7 @@ def read_span(component: Component, zones: Zones, *, start: Moment | None = None
     """Return when a component takes place. `start` stands in where an override carries no DTSTART of its own.
 
     No DTEND and no DURATION: a DATE lasts its day, a DATE-TIME no time at all. An end before the start counts as
-    the start. A VTODO without DTSTART is due at its only moment.
+    none. A VTODO without DTSTART is due at its only moment, and a DUE of a DATE is the beginning of that day.
 
     Raises:
         Refused: `no-start` or `bad-value`.
@@ -38,7 +38,8 @@ def read_span(component: Component, zones: Zones, *, start: Moment | None = None
         start = parse_moment(end_prop)
     if end_prop is not None:
         end = parse_moment(end_prop)
-        return Span(start, end if zones.utc(end) >= zones.utc(start) else start)
+        least = zones.shifted(start, Duration(1)) if start.is_date and end_prop.name == "DTEND" else start
+        return Span(start, end if zones.utc(end) >= zones.utc(least) else least)
     duration = component.value("DURATION")
     if duration is not None:
         nominal = parse_duration(duration)
@@ -53,7 +54,7 @@ def moved_span(span: Span, start: Moment, zones: Zones) -> Span:
     if span.nominal is not None:
         return Span(start, zones.shifted(start, span.nominal), span.nominal)
     if start.is_date:
-        return Span(start, zones.shifted(start, Duration(max((span.end.wall - span.start.wall).days, 1))))
+        return Span(start, zones.shifted(start, Duration((span.end.wall - span.start.wall).days)))
     length = zones.utc(span.end) - zones.utc(span.start)
     return Span(start, zones.shifted(start, Duration(0, int(length.total_seconds()))))
 

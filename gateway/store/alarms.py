@@ -43,12 +43,10 @@ class FiredAlarm:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The latest alarm mail of an account, and how many it had that day."""
+    """The latest alarm mail of an account."""
 
     account_id: str
     last_mail_at: datetime | None = None
-    day: str = ""
-    mails: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ class Alarms:
         query = sa.select(table.c.account_id).where(table.c.fire_at <= now).order_by(table.c.fire_at).limit(limit)
         return tuple(dict.fromkeys(self._connection.execute(query).scalars()))
 
-    def claim(self, account_id: str, now: datetime, limit: int = 100) -> tuple[Pace, tuple[PlannedAlarm, ...]]:
+    def claim(self, account_id: str, now: datetime, limit: int = 1000) -> tuple[Pace, tuple[PlannedAlarm, ...]]:
         """Return an account's pace and its due alarms, and those that wait for the next mail whichever it is.
 
         Nobody else fires them until this transaction ends.
@@ -174,6 +172,14 @@ class Alarms:
         query = sa.select(table.c.recipient).where(table.c.account_id == account_id, table.c.at >= at)
         query = query.where(table.c.outcome.in_(["sent", "asked"])).distinct()
         return frozenset(self._connection.execute(query).scalars())
+
+    def mailed_at(self, account_id: str, since: datetime, until: datetime, *, apart: bool) -> tuple[datetime, ...]:
+        """Return when an account's alarm mails went out; `apart`: each firing had one of its own."""
+        table = schema.fired
+        query = sa.select(table.c.at, table.c.recipient).where(
+            table.c.account_id == account_id, table.c.at > since, table.c.at <= until, table.c.outcome == "sent"
+        )
+        return tuple(row.at for row in self._connection.execute(query if apart else query.distinct()))
 
     def settled_after(self, at: datetime) -> tuple[tuple[str, str], ...]:
         """Return object and account of everything that was planned or settled after an instant."""

@@ -346,8 +346,6 @@ alarm_pace = Table(  # how often an account was mailed; its row is locked while 
     metadata,
     sa.Column("account_id", String(64), sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
     column("last_mail_at", Instant, nullable=True),
-    column("day", String(10)),
-    column("mails", Integer),  # on that day
 )
 
 alarm_consents = Table(  # what somebody outside answered about alarm mails of one account

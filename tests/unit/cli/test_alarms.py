@@ -49,7 +49,7 @@ def test_next_says_what_when_to_whom_and_why_not(out: Path, capsys: pytest.Captu
 
 def test_run_fires_what_is_due_by_then_and_hands_it_over(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     until = ("alarms", "run", "--until", "2099-03-05T00:00:00Z")
-    assert [each["outcome"] for each in document(capsys, *until)["fired"]] == ["sent", "sent"]
+    assert [each["outcome"] for each in document(capsys, *until)["fired"]] == ["sent", "sent", "deny"]
     mails = [message_from_bytes(path.read_bytes()) for path in out.glob("new/*")]
     assert [mail["To"] for mail in mails] == [ANN, ANN]
     assert document(capsys, *until)["fired"] == [], "once"
@@ -57,6 +57,9 @@ def test_run_fires_what_is_due_by_then_and_hands_it_over(out: Path, capsys: pyte
     assert sorted((each["outcome"], each["recipient"]) for each in history) == [
         ("deny", "eve@outside.example"), ("sent", ANN), ("sent", ANN),
     ]  # fmt: skip
+    denied = next(each for each in history if each["outcome"] == "deny")
+    assert (denied["uid"], denied["summary"]) == ("u", "Budget")
+    assert denied["reason"] == "The address is outside and the mode does not admit it."
 
 
 def test_off_and_on(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,7 +69,7 @@ def test_off_and_on(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [each["rule"] for each in fired] == ["alarm.unwanted"]
     document(capsys, "alarms", "on", ANN)
     fired = document(capsys, "alarms", "run", "--until", "2099-03-02T12:00:00Z", "--queue-only")["fired"]
-    assert [each["rule"] for each in fired] == ["alarm.due"]
+    assert [each["rule"] for each in fired] == ["alarm.due", "recipient.denied"]
     assert not list(out.glob("new/*"))
 
 

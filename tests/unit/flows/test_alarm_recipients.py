@@ -10,7 +10,7 @@ from gateway.store.sent import Suppression
 from gateway.store.unit import Unit
 from tests.support.alarms import AlarmWorld, utc
 
-START = "DTSTART:20260601T100000Z"
+START, BEFORE = "DTSTART:20260601T100000Z", "2026-06-01 08:00"
 ANN, EVE, DAN = "ann@example.org", "eve@outside.example", "dan@partner.example"
 
 
@@ -43,6 +43,21 @@ async def test_an_alias_is_an_own_address_and_needs_nobody_instead(world: AlarmW
 
 async def test_another_account_here_is_not_ours(world: AlarmWorld) -> None:
     await world.put(alarm("bob@example.org"))
+    assert await reached(world) == [ANN]
+
+
+async def test_what_is_no_mail_address_is_refused_in_sight_even_where_all_are_admitted(world: AlarmWorld) -> None:
+    await world.set("alarms.allow_external_rcpts", True)
+    await world.put(f"{START}!TRIGGER:-PT15M|ATTENDEE:urn:uuid:1|ATTENDEE:mailto:a@b@c.example")
+    found = await world.store.read(lambda unit: forecast(unit, world.context, unit.accounts.all()[0], utc(BEFORE)))
+    assert [(each.address, each.rule) for each in found.upcoming[0].recipients] == [
+        ("urn:uuid:1", "recipient.malformed"), ("a@b@c.example", "recipient.malformed"), (ANN, "recipient.own"),
+    ]  # fmt: skip
+    assert await world.until("2026-06-02 00:00") == [
+        f"09:45 sent alarm.due {ANN}",
+        "09:45 deny recipient.malformed urn:uuid:1",
+        "09:45 deny recipient.malformed a@b@c.example",
+    ]
     assert await reached(world) == [ANN]
 
 

@@ -235,6 +235,26 @@ async def test_the_cap_of_a_day(world: AlarmWorld) -> None:
     assert [line.split()[1] for line in outcomes] == ["sent", "sent", "skip", "skip"]
 
 
+async def test_the_cap_counts_mails_of_one_moment_and_of_twenty_four_hours(world: AlarmWorld) -> None:
+    await world.set("alarms.max_mails_per_day", 2)
+    await world.set("alarms.min_trigger_interval", "0s")
+    for uid in "abc":
+        await world.put("DTSTART:20260601T233000Z!TRIGGER:-PT15M", uid=uid)
+    await world.put("DTSTART:20260602T003000Z!TRIGGER:-PT15M", uid="after midnight")
+    await world.put("DTSTART:20260602T234000Z!TRIGGER:-PT15M", uid="a day later")
+    outcomes = await world.until("2026-06-03 00:00")
+    settled = [next(word for word in line.split() if word in ("sent", "skip")) for line in outcomes]
+    assert settled == ["skip", "sent", "sent", "skip", "sent"]
+
+
+async def test_however_many_are_due_at_one_moment_they_share_one_mail(world: AlarmWorld) -> None:
+    for number in range(130):
+        await world.put(f"{MEETING}!TRIGGER:-PT15M", uid=f"u{number}")
+    assert len(await world.until("2026-06-02 00:00")) == 130
+    ((_, told),) = await world.mails()
+    assert len(told) == 130
+
+
 async def test_everything_is_in_the_journal_with_its_reason(world: AlarmWorld) -> None:
     await world.put(f"{MEETING}!TRIGGER:-PT15M")
     await world.at("2026-06-01 09:45")

@@ -125,6 +125,25 @@ def test_a_to_do_is_due_at_its_due_time() -> None:
     assert shown(list(AlarmPlan(parse_tree(text), UTC).firings(EARLY, LATE))) == ["2026-06-01 11:00"]
 
 
+@pytest.mark.parametrize("days", ["DUE;VALUE=DATE:20260602", "DTSTART;VALUE=DATE:20260602|DUE;VALUE=DATE:20260602"])
+@pytest.mark.parametrize("rule", ["", "|RRULE:FREQ=WEEKLY;COUNT=1"])
+def test_a_due_date_is_the_beginning_of_its_day(days: str, rule: str) -> None:
+    text = calendar(f"{days}{rule}!TRIGGER;RELATED=END:-PT6H").replace("VEVENT", "VTODO")
+    assert shown(list(AlarmPlan(parse_tree(text), UTC).firings(EARLY, LATE))) == ["2026-06-01 18:00"]
+
+
+def test_an_event_of_a_day_that_ends_where_it_begins_lasts_its_day() -> None:
+    event = "DTSTART;VALUE=DATE:20260602|DTEND;VALUE=DATE:20260602!TRIGGER;RELATED=END:-PT6H"
+    assert fires(event) == ["2026-06-02 18:00"]
+
+
+def test_a_to_do_that_names_no_time_has_nothing_to_count_from() -> None:
+    text = calendar("SUMMARY:x!TRIGGER:-PT1H!TRIGGER;VALUE=DATE-TIME:20260601T080000Z").replace("VEVENT", "VTODO")
+    found = AlarmPlan(parse_tree(text), UTC)
+    assert [no_mail.rule for no_mail in found.without_mail] == ["alarm.no-start"]
+    assert shown(list(found.firings(EARLY, LATE))) == ["2026-06-01 08:00"]
+
+
 def test_a_to_do_without_an_end_cannot_count_from_it() -> None:
     text = calendar("DTSTART:20260601T120000Z!TRIGGER;RELATED=END:-PT1H").replace("VEVENT", "VTODO")
     found = AlarmPlan(parse_tree(text), UTC)
@@ -143,6 +162,11 @@ def test_repetitions_follow_the_first_by_the_gap() -> None:
     event = "DTSTART:20260601T090000Z!TRIGGER:-PT30M|REPEAT:2|DURATION:PT10M"
     assert fires(event) == ["2026-06-01 08:30", "2026-06-01 08:40", "2026-06-01 08:50"]
     assert [firing.repetition for firing in plan(event).firings(EARLY, LATE)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("gap", ["soon", "-PT10M", "PT0S"])
+def test_a_gap_that_cannot_be_followed_leaves_the_first(gap: str) -> None:
+    assert fires(f"DTSTART:20260601T090000Z!TRIGGER:-PT30M|REPEAT:2|DURATION:{gap}") == ["2026-06-01 08:30"]
 
 
 def test_repetitions_by_days_keep_the_clock_time_over_a_change() -> None:

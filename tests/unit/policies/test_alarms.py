@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from policies.alarms import RULES, AlarmFacts, AlarmSettings, decide_alarm, effective_recipients, helps_at
 from policies.external_recipients import AlarmMode, ExternalRecipientSettings
+from policies.options import flat_layer, read
 from policies.units import parse_duration
 
 TABLE = Path(__file__).parents[2] / "decisions" / "alarms.toml"
@@ -113,3 +114,17 @@ def test_the_one_switch_opens_alarms_to_all_and_leaves_invitations_alone() -> No
     assert effective_recipients(external, AlarmSettings()) == external
     opened = effective_recipients(external, AlarmSettings(allow_external_rcpts=True))
     assert opened == replace(external, alarms=AlarmMode.ALLOW)
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ({"from_email": "calendar@example.org", "from_name": "Büro"}, ""),
+        ({"from_email": "calendar"}, "is not a mail address"),
+        ({"from_email": "a@b.example, c@d.example"}, "is not a mail address"),
+        ({"from_name": "Calendar\r\nBcc: all@example.org"}, "control character"),
+    ],
+)
+def test_who_mails_come_from_is_looked_at_before_it_is_kept(written: dict[str, object], fault: str) -> None:
+    found = read(AlarmSettings, [flat_layer(written, lambda key: key)]).faults
+    assert [fault in each for each in found] == [True] * bool(fault)

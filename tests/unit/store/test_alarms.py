@@ -76,8 +76,26 @@ async def test_the_same_firing_is_recorded_once(store: Store) -> None:
     assert await store.write(lambda unit: unit.alarms.forget_fired_before(NOW + MINUTE)) == 1
 
 
+async def test_mails_are_counted_by_recipient_and_moment_or_each_firing_apart(store: Store) -> None:
+    sent = [
+        FiredAlarm(str(number), "ann", "o-ann", recipient, NOW, outcome, "alarm.due", NOW + number // 3 * MINUTE)
+        for number, (recipient, outcome) in enumerate(
+            [("a@x.example", "sent"), ("a@x.example", "sent"), ("b@x.example", "sent"), ("a@x.example", "sent"),
+             ("", "skip"), ("c@x.example", "deny")]
+        )
+    ]  # fmt: skip
+    await store.write(lambda unit: [unit.alarms.mark_fired(each) for each in sent])
+
+    async def count(since: datetime, *, apart: bool) -> int:
+        return len(await store.read(lambda unit: unit.alarms.mailed_at("ann", since, NOW + MINUTE, apart=apart)))
+
+    assert await count(NOW - MINUTE, apart=False) == 3
+    assert await count(NOW - MINUTE, apart=True) == 4
+    assert await count(NOW, apart=True) == 1
+
+
 async def test_pace_and_consent_are_kept(store: Store) -> None:
-    pace, consent = Pace("ann", NOW, "2026-11-23", 3), AlarmConsent("ann", "eve@example.net", "asked", NOW)
+    pace, consent = Pace("ann", NOW), AlarmConsent("ann", "eve@example.net", "asked", NOW)
 
     def write(unit: Unit) -> None:
         unit.alarms.set_pace(pace)
