@@ -90,8 +90,8 @@ RULES: tuple[Rule, ...] = (
     Rule("recipient.own", "The account's own verified addresses and aliases may always be mailed."),
     Rule("recipient.malformed", "Text that is not one plain mail address is never mailed."),
     Rule("recipient.withdrawn", "Whoever unsubscribed from alarm mails gets none, whatever the mode."),
-    Rule("recipient.suppressed", "An alarm is not sent to an address that bounces or complained."),
     Rule("recipient.local", "Invitations between accounts of this gateway need no permission."),
+    Rule("recipient.suppressed", "A delivery report said that the address is dead: nothing is sent to it for a while."),
     Rule("recipient.open", "The mode is `allow`: anyone may be mailed."),
     Rule("recipient.domain", "The address lies in a listed domain."),
     Rule("recipient.guest", "Mode `guests`: the address is an attendee or the organizer of that event."),
@@ -133,7 +133,7 @@ def _withdrawn(facts: RecipientFacts, settings: ExternalRecipientSettings) -> Ve
 
 
 def _suppressed(facts: RecipientFacts, settings: ExternalRecipientSettings) -> Verdict | None:
-    if facts.kind is MailKind.ALARM and facts.suppressed:
+    if facts.suppressed:
         return Verdict(DENY, "recipient.suppressed", f"Mail to {facts.address} is stopped: {facts.suppressed}")
     return None
 
@@ -178,4 +178,4 @@ def _over_the_cap(facts: RecipientFacts, settings: ExternalRecipientSettings) ->
     )
 
 
-_ORDER = (_own, _malformed, _withdrawn, _suppressed, _local, _by_mode, _denied)
+_ORDER = (_own, _malformed, _withdrawn, _local, _suppressed, _by_mode, _denied)

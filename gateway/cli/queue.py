@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`imip-gateway queue list | show | retry | hold | release | drop`: the outbox, tasks and mails alike."""
+"""`imip-gateway queue list | show | retry | hold | release | drop`: the outbox, tasks and mails alike. And
+`queue suppressed | unsuppress`: the addresses that nothing is sent to."""
 
 import argparse
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from gateway.cli.open import opened, run
 from gateway.cli.output import answer, table
 from gateway.errors import Refused
-from gateway.flows import queue
+from gateway.flows import queue, suppressions
 from gateway.flows.context import Context
 
 
@@ -32,6 +34,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         child.add_argument("id", metavar="ID")
         child.set_defaults(func=run(_act), step=step)
     show.add_argument("id", metavar="ID")
+    suppressed = verbs.add_parser(
+        "suppressed", help="addresses that get no mail, since a delivery report called them dead"
+    )
+    suppressed.set_defaults(func=run(_suppressed))
+    unsuppress = verbs.add_parser("unsuppress", help="write to such an address again")
+    unsuppress.add_argument("address", metavar="ADDRESS")
+    unsuppress.set_defaults(func=run(_unsuppress))
 
 
 async def _list(args: argparse.Namespace) -> int:
@@ -57,3 +66,17 @@ async def _act(args: argparse.Namespace) -> int:
     async with opened(args) as context:
         await args.step(context, args.id)
     return answer(args, {"id": args.id, "done": args.verb}, f"{args.id}: {args.verb}")
+
+
+async def _suppressed(args: argparse.Namespace) -> int:
+    async with opened(args) as context:
+        found = await suppressions.suppressed(context)
+    shown = [(each.address, each.until and f"until {each.until:%Y-%m-%d}", each.reason) for each in found]
+    documents = [asdict(each) for each in found]
+    return answer(args, {"suppressed": documents}, table(shown) or "no address is stopped")
+
+
+async def _unsuppress(args: argparse.Namespace) -> int:
+    async with opened(args) as context:
+        await suppressions.unsuppress(context, args.address)
+    return answer(args, {"address": args.address, "done": args.verb}, f"{args.address}: mail goes there again")

@@ -8,6 +8,7 @@ recipients or Message-IDs is never believed by itself.
 from gateway.flows.context import Context
 from gateway.flows.notices import enqueue_failure_notice
 from gateway.imip.dsn import Action, Report, ReportedRecipient, parse_report
+from gateway.imip.dsn_plain import parse_plain_report
 from gateway.imip.mail import Mail, PartOutcome
 from gateway.imip.verp import parse_bounce_address
 from gateway.itip.address import normal_address, same_address
@@ -36,7 +37,7 @@ def take_report(unit: Unit, context: Context, mail: Mail, token: str) -> PartOut
     found = unit.outbox.by_bounce_token(token)
     if found is None:
         return _done(unit, context, mail, None, "ignored", "bounce.unknown", "The mail it is about is forgotten")
-    report = parse_report(mail.data)
+    report = parse_report(mail.data) or (parse_plain_report(mail.data) if not mail.envelope.mail_from else None)
     if report is None:
         reason = "It is no delivery report (a vacation notice, or a person's answer to the wrong address)"
         return _done(unit, context, mail, found, "ignored", "bounce.not-a-report", reason)

@@ -187,6 +187,7 @@ def _notice_draft(unit: Unit, context: Context, task: Task, account: Account) ->
         comment=str(facts.get("comment", "")),
         address=str(facts.get("address", "")),
         reason=str(facts.get("reason", "")),
+        failures=tuple((str(address), str(words)) for address, words in facts.get("failures", ())),
         by_link=bool(facts.get("by_link")),
         attached=str(facts.get("attached", "")),
     )

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from gateway.flows.context import Context
+from gateway.imip.parse import find_calendar_parts
 from gateway.store.accounts import Account
 from gateway.store.objects import StoredObject
 from gateway.store.outbox import Message, Recipient
@@ -37,8 +38,7 @@ def enqueue_notice(
     Of several with one `key` only the newest is sent, at the time the first was due.
     """
     now = context.clock.now()
-    uid = item.uid if item else ""
-    own_lane = lane(account.id, uid, "notice", to, *([key] if key else []))
+    own_lane = _lane(account, item, to, key)
     waiting = [task for task in unit.tasks.unstarted(own_lane, now) if key]
     for task in waiting:
         unit.tasks.finish(task.id)
@@ -49,7 +49,7 @@ def enqueue_notice(
             kind=NOTICE_TASK,
             account_id=account.id,
             object_id=item.id if item else None,
-            uid=uid,
+            uid=item.uid if item else "",
             lane=own_lane,
             payload=payload,
             due_at=min((task.due_at for task in waiting), default=now + delay),
@@ -61,7 +61,10 @@ def enqueue_notice(
 def enqueue_failure_notice(
     unit: Unit, context: Context, recipient: Recipient, message: Message, reply: str, *, final: bool
 ) -> None:
-    """Tell the organizer once that a guest cannot be reached (`final`), or that a mail is late."""
+    """Tell the organizer once that a guest cannot be reached (`final`), or that a mail is late.
+
+    What one change or one dead host brings is one mail, however many guests it concerns.
+    """
     if message.method in ("NOTICE", "ALARM"):
         return
     account = unit.accounts.get(message.account_id)
@@ -69,4 +72,22 @@ def enqueue_failure_notice(
     if account is None:
         return
     kind = "not-delivered" if final else "delayed"
-    enqueue_notice(unit, context, account, kind, account.address, item, address=recipient.address, reason=reply)
+    key = f"{kind}:{message.uid}"
+    own_lane = _lane(account, item, account.address, key)
+    waiting = unit.tasks.unstarted(own_lane, context.clock.now())
+    earlier = [told for task in waiting for told in task.payload.get("failures", ())]
+    failures = [*(told for told in earlier if told[0] != recipient.address), (recipient.address, reply)]
+    calendar = item.ical if item else _calendar_of(message)
+    enqueue_notice(
+        unit, context, account, kind, account.address, item,
+        key=key, delay=context.config.mail.coalesce_delay, calendar=calendar, failures=failures,
+    )  # fmt: skip
+
+
+def _calendar_of(message: Message) -> str:
+    """Return what a mail was about, where the event itself is gone."""
+    return next((part.text for part in find_calendar_parts(message.data).usable), "")
+
+
+def _lane(account: Account, item: StoredObject | None, to: str, key: str) -> str:
+    return lane(account.id, item.uid if item else "", "notice", to, *([key] if key else []))

@@ -16,6 +16,9 @@ from gateway.store.unit import Unit
 from policies.external_recipients import PERMIT, MailKind, RecipientFacts, decide_recipient
 from policies.verdict import Verdict
 
+#: SCHEDULE-STATUS of who is not mailed, where it is not 5.3, "not allowed" (RFC 6638 §3.2.9).
+_STATUSES = {"recipient.suppressed": "5.2"}
+
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
@@ -88,4 +91,5 @@ def _record_refusal(
     )
     if judged.verdict is not MAILED and item is not None and unit.objects.get(item.id) is not None:
         address, now = normal_address(judged.recipient), context.clock.now()
-        unit.objects.set_schedule_status(item.id, address, "5.3", judged.verdict.reason, at=now)
+        status = _STATUSES.get(judged.verdict.rule, "5.3")
+        unit.objects.set_schedule_status(item.id, address, status, judged.verdict.reason, at=now)

@@ -103,6 +103,7 @@ class Notice:
     comment: str = ""
     address: str = ""  # whom a delivery report is about
     reason: str = ""  # the mail system's own words
+    failures: tuple[tuple[str, str], ...] = ()  # whom the mail did not reach, each with those words
     by_link: bool = False
     attached: str = ""  # the event as a file to keep, no message to act on
 
@@ -185,6 +186,7 @@ def build_notice(notice: Notice, recipient: Person, *, headers: Headers, present
         partstat=notice.partstat,
         address=clean_line(notice.address, 254),
         reason=notice.reason,
+        failures=notice.failures,
         at=headers.date,
         by_link=notice.by_link,
     )

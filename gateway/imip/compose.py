@@ -24,6 +24,7 @@ _OVER = (Kind.CANCELLATION, Kind.REMOVED)
 _FULL = (*_INVITING, Kind.PUBLISHED, Kind.ALARM, Kind.COUNTER, Kind.HELD)
 _ANSWERS = (Kind.ACCEPTED, Kind.DECLINED, Kind.TENTATIVE, Kind.DELEGATED, Kind.REPLY, Kind.ANSWER_RECORDED)
 _MOMENT = timedelta(minutes=1)
+_MAX_FAILURES = 10
 _KEEP_IT = mark("Please do not forward this message: whoever has it can answer in your name.")
 #: A subject that stays ASCII is readable in every log and queue listing.
 _FINE_TYPE = str.maketrans({"\xa0": " ", "–": "-"})
@@ -43,6 +44,7 @@ class Occasion:
     partstat: str = ""
     address: str = ""  # whom a delivery report is about
     reason: str = ""  # what the mail system said
+    failures: tuple[tuple[str, str], ...] = ()  # whom a mail did not reach, and what the mail system said of each
     at: datetime | None = None  # when this is written, for what is said relative to it
     due_at: datetime | None = None  # when a late alarm should have come
     also: tuple[EventFacts, ...] = ()  # further events that one alarm mail reminds of
@@ -118,7 +120,7 @@ def _headline(words: Words, occasion: Occasion) -> str:
     values = {
         "person": _shown(occasion.by) or (facts.organizer.shown if facts and facts.organizer else ""),
         "date": render_day(words, facts.occurrence) if facts and facts.occurrence else "",
-        "address": occasion.address or occasion.reader.address,
+        "address": _unreached(words, occasion) or occasion.address or occasion.reader.address,
         "answer": words.label(ANSWERS.get(occasion.partstat, ANSWERS["NEEDS-ACTION"])),
         "delegate": _delegate(occasion),
     }
@@ -155,11 +157,26 @@ def _details(words: Words, occasion: Occasion) -> Iterable[str]:
         yield words.say("Nothing is sent unless you agree. If you do nothing, you will not be asked again.")
     if kind is Kind.ANSWER_RECORDED:
         yield words.say("If this was not you, please change the answer and tell the organizer.")
-    if occasion.reason:
-        yield words.say("The mail system reports: {reason}", reason=clean_line(occasion.reason, 400))
+    for reason in (*((occasion.reason,) if occasion.reason else ()), *_reports(occasion)):
+        yield words.say("The mail system reports: {reason}", reason=clean_line(reason, 400))
     if occasion.due_at is not None:
         due = occasion.due_at.astimezone(facts.span.start.tzinfo) if facts and facts.span else occasion.due_at
         yield words.say("This reminder is late. It was due at this time: {date}", date=render_span(words, Span(due)))
+
+
+def _unreached(words: Words, occasion: Occasion) -> str:
+    """Return the addresses that a mail did not reach, the later ones counted only."""
+    shown = [clean_line(address, 254) for address, _ in occasion.failures[:_MAX_FAILURES]]
+    rest = len(occasion.failures) - len(shown)
+    if rest:
+        shown.append(words.count("{number} more", "{number} more", rest))
+    return words.list(shown) if shown else ""
+
+
+def _reports(occasion: Occasion) -> Iterable[str]:
+    """Yield what the mail system said: of one guest as it is, of several by address."""
+    shown = occasion.failures[:_MAX_FAILURES]
+    return (reason if len(occasion.failures) == 1 else f"{address}: {reason}" for address, reason in shown)
 
 
 def _quote(words: Words, occasion: Occasion) -> Quote | None:

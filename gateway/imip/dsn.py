@@ -2,8 +2,7 @@
 """Read delivery reports (RFC 3464; RFC 6533 for international ones): what became of which recipient.
 
 What a report says is a claim: it counts only together with a signed token (`gateway.imip.verp`) in the address it came
-to or in its envelope id. Reports that are no RFC 3464 at all (qmail, some appliances) have no recipients here; their
-token alone says which message they are about.
+to or in its envelope id. Reports that are no RFC 3464 at all are read by `gateway.imip.dsn_plain`.
 """
 
 import binascii

@@ -171,7 +171,7 @@ def _alarm(*, late: bool, outside: bool = False, also: bool = False) -> Callable
     return build
 
 
-def _notice(kind: Kind, *, to_guest: bool = False, **said: str | bool) -> Callable[[Scene, str], BuiltMail]:
+def _notice(kind: Kind, *, to_guest: bool = False, **said: object) -> Callable[[Scene, str], BuiltMail]:
     def build(scene: Scene, name: str) -> BuiltMail:
         calendar = "" if kind in (Kind.TEST, Kind.CONSENT) else scene.calendar(Method.PUBLISH)
         notice = replace(Notice(kind, calendar, by=scene.dana if to_guest else _LEE), **said)  # type: ignore[arg-type]  # names and types as above
@@ -230,6 +230,10 @@ SAMPLES: dict[str, Callable[[Scene, str], BuiltMail]] = {
     "alarm-several": _alarm(late=False, also=True),
     "not-delivered": _notice(
         Kind.NOT_DELIVERED, address=_LEE.address, reason="550 5.1.1 <lee@partner.example>: Recipient address rejected"
+    ),
+    "not-delivered-several": _notice(
+        Kind.NOT_DELIVERED,
+        failures=((_LEE.address, "550 5.1.1 no such user"), ("noor@partner.example", "552 5.2.2 mailbox full")),
     ),
     "delayed": _notice(Kind.DELAYED, address=_LEE.address, reason="451 4.4.1 Connection timed out"),
     "answer-recorded": _notice(Kind.ANSWER_RECORDED, to_guest=True, partstat="ACCEPTED"),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from gateway.store import schema
-from gateway.store.rows import insert_new, record, records, values
+from gateway.store.rows import insert_new, record, records, upsert, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,8 @@ class SentMails:
     # suppressions
 
     def suppress(self, suppression: Suppression) -> None:
-        insert_new(self._connection, schema.suppressions, values(suppression))
+        """Stop mail to an address, anew where it was stopped before."""
+        upsert(self._connection, schema.suppressions, values(suppression))
 
     def suppressed(self, address: str, kind: str, now: datetime) -> Suppression | None:
         """Return why an address gets no mail of a kind now, or None."""
@@ -125,8 +126,10 @@ class SentMails:
         )
         return record(Suppression, self._connection.execute(query).first())
 
-    def suppressions(self) -> tuple[Suppression, ...]:
-        query = sa.select(schema.suppressions).order_by(schema.suppressions.c.address)
+    def suppressions(self, now: datetime) -> tuple[Suppression, ...]:
+        """Return the addresses that get no mail now."""
+        table = schema.suppressions
+        query = sa.select(table).where(sa.or_(table.c.until.is_(None), table.c.until > now)).order_by(table.c.address)
         return records(Suppression, self._connection.execute(query))
 
     def unsuppress(self, address: str) -> int:
