@@ -39,6 +39,7 @@ class AttendeeSide:
 
     def __init__(self, delta: Delta, address: str, mine: frozenset[str], now: datetime, settings: DiffSettings) -> None:
         self.delta, self.address, self.mine, self.now, self.settings = delta, address, mine, now, settings
+        self.echoed = reply_sequence_source(delta)
         self.skipped: list[Fault] = []
 
     def answers(self) -> list[Answer]:
@@ -55,9 +56,7 @@ class AttendeeSide:
         single = [answer for key in keys if (answer := self._single(key, whole)) is not None]
         return [whole, *single] if whole is not None else single
 
-    def messages(
-        self, answers: Sequence[Answer], organizer: Party, sequence_from: SchedulingObject, at: datetime
-    ) -> list[ItipMessage]:
+    def messages(self, answers: Sequence[Answer], organizer: Party, at: datetime) -> list[ItipMessage]:
         """Write the REPLYs, and the REQUEST to a new delegate after the REPLY that names them."""
         found: list[ItipMessage] = []
         told: set[tuple[InstanceKey, str]] = set()
@@ -65,7 +64,7 @@ class AttendeeSide:
             [[each] for each in answers] if self.settings.one_instance_per_message else [answers] if answers else []
         )
         for bundle in bundles:
-            found.append(self._reply(bundle, organizer, sequence_from, at + len(found) * SECOND))
+            found.append(self._reply(bundle, organizer, at + len(found) * SECOND))
             for answer in bundle:
                 for delegate in self._new_delegates(answer, organizer):
                     keys = self._delegated(answer, delegate)
@@ -199,9 +198,7 @@ class AttendeeSide:
             return False
         return True
 
-    def _reply(
-        self, bundle: Sequence[Answer], organizer: Party, sequence_from: SchedulingObject, at: datetime
-    ) -> ItipMessage:
+    def _reply(self, bundle: Sequence[Answer], organizer: Party, at: datetime) -> ItipMessage:
         parts, to = [], {organizer.address: organizer.spelled}
         for answer in bundle:
             component = implied(answer.version, answer.key)
@@ -211,10 +208,10 @@ class AttendeeSide:
             before = None if self.delta.old is None else self.delta.old.component(answer.key)
             comments = _new_comments(before, component) if before is not None else []
             shown = reply_component(
-                component, line, organizer=organizer.prop, master=answer.version.master, comments=comments
+                component, answer.version.series, answer.key, line, organizer=organizer.prop, comments=comments
             )
             written = written_id(answer.version, answer.key)
-            parts.append(Part(shown, sequence_from.sequence_of(answer.key), written))
+            parts.append(Part(shown, self.echoed.sequence_of(answer.key), written))
             for delegator in answer.attendee.param_values("DELEGATED-FROM"):  # RFC 5546 §3.2.2.3: to both
                 if is_mailable(delegator) and normal_address(delegator) not in self.mine:
                     to.setdefault(normal_address(delegator), plain_address(delegator))
@@ -246,7 +243,7 @@ class AttendeeSide:
         self, answer: Answer, key: InstanceKey, keys: Sequence[InstanceKey], delegate: str, at: datetime
     ) -> ItipMessage:
         """The invitation passed on: the organizer's event, SEQUENCE not raised (RFC 5546 §3.2.2.3)."""
-        source = answer.version
+        source, sequence = answer.version, self.echoed.sequence_of(key)
         component = implied(source, key) or Component(source.kind)
         chain = (("DELEGATED-FROM", (build_mailto(read_party(answer.attendee).spelled),)),)
         if normal_address(delegate) not in source.attendees(key):
@@ -254,7 +251,7 @@ class AttendeeSide:
         else:
             component = component.map_props(lambda line: _as_delegate(line, delegate, answer.attendee))
         hidden = [each for each in source.overrides if each not in keys and source.series.exists(each)]
-        part = view_part(source, key, component=component, hidden=hidden)
+        part = view_part(source, key, component=component, sequence=sequence, hidden=hidden)
         head = Letterhead(source.uid, read_party(answer.attendee).spelled, source.zones)
         to = (plain_address(delegate),)
         return write_message(Method.REQUEST, head, to, [part], dtstamp=at, reason="The attendee delegates to you")
@@ -277,15 +274,17 @@ def _new_comments(before: Component, after: Component) -> list[Prop]:
     return [line for line in after.all("COMMENT") if line.text.strip() and line.text.strip() not in known]
 
 
-def reply_sequence_source(delta: Delta) -> SchedulingObject | None:
-    """Return the version whose SEQUENCE an answer echoes.
+def reply_sequence_source(delta: Delta) -> SchedulingObject:
+    """Return the version whose SEQUENCE an answer, or a delegation, echoes.
 
     A client that bumps SEQUENCE for its own edit must not hide the organizer's next update (RFC 5546 §2.1.4); one
     that took the organizer's update itself brings the update's SEQUENCE with the update's content.
     """
     old, new = delta.old, delta.new
     if old is None or new is None:
-        return new or old
+        latest = new or old
+        assert latest is not None
+        return latest
     try:
         updated = any(delta.all_changes(key) for key in (MASTER, *delta.keys))
     except Refused:

@@ -148,7 +148,7 @@ class _Change:
         side = OrganizerSide(delta, self.mine, self.now, self.settings)
         owed = [(group, self._owed_to(side, group)) for group in side.groups()]
         cancelled = {key for _, each in owed for one in each if one.method is Method.CANCEL for key in one.keys}
-        tells = any(one.changes or not group.old for group, each in owed for one in each)
+        tells = any(one.is_news for _, each in owed for one in each)
         first = self.old is None or not any(group.old for group, _ in owed)
         revision = Revision(whole, self.settings, self.mine, is_first=first, tells=tells, cancelled=cancelled)
         at = next_dtstamp(self.now, last=self._last_dtstamp())
@@ -188,7 +188,6 @@ class _Change:
             return self._nothing("change.unreachable")
         delta = Delta(self.old, self.new, self.settings.significant)
         source = reply_sequence_source(delta)
-        assert source is not None
         last = self._last_answered_at()
         if self._is_past():
             return self._nothing("change.past", stored=self._attendee_copy(source, last))
@@ -198,7 +197,7 @@ class _Change:
         for address in people:
             side = AttendeeSide(delta, address, self.mine, self.now, self.settings)
             answers = side.answers()
-            messages += side.messages(answers, organizer, source, at + len(messages) * SECOND)
+            messages += side.messages(answers, organizer, at + len(messages) * SECOND)
             skipped += side.skipped
         if not messages:
             rule = _shared_rule(tuple(skipped)) if skipped else "change.local-only"

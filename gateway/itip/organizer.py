@@ -30,6 +30,8 @@ class Owed:
     changes: tuple[FieldChange, ...] = ()
     #: A cancellation for everybody says STATUS:CANCELLED; one for a single guest names only them.
     for_everybody: bool = True
+    #: What is only sent again leaves SEQUENCE as it is (RFC 5546 §3.2.2.7).
+    is_news: bool = True
 
 
 @dataclass(slots=True)
@@ -102,14 +104,15 @@ class OrganizerSide:
         if not changes and MASTER not in group.forced:
             return list(self._instances(group, self.delta.keys))
         reason = _said(changes) if changes else "The organizer sends the event again"
-        owed = [Owed(Method.REQUEST, (MASTER,), self.new, reason, changes)]
+        owed = [Owed(Method.REQUEST, (MASTER,), self.new, reason, changes, is_news=bool(changes))]
         for key in self.delta.keys:
             before, after = state(self.old, group.old, key), state(self.new, group.new, key)
             if self._is_over(key):
                 continue
             if after is State.OWN:  # receivers commonly drop exceptions when the master changes
                 own = self.delta.changes(key)
-                owed.append(Owed(Method.REQUEST, (key,), self.new, _said(own) if own else _AGAIN, own))
+                reason = _said(own) if own else _AGAIN
+                owed.append(Owed(Method.REQUEST, (key,), self.new, reason, own, is_news=bool(own) or not before.is_on))
             elif after is State.RULE and before is not State.RULE and self.delta.changes(key):
                 owed.append(Owed(Method.REQUEST, (key,), self.new, "The occurrence is as the series again"))
             elif before.is_on and not after.is_on and not self.delta.pattern_changed:
@@ -131,7 +134,7 @@ class OrganizerSide:
                 reason = _said(changes) if changes else "The organizer sends the occurrence again"
                 if not before.is_on:
                     reason = "The attendee is invited to this occurrence"
-                yield Owed(Method.REQUEST, (key,), self.new, reason, changes)
+                yield Owed(Method.REQUEST, (key,), self.new, reason, changes, is_news=bool(changes) or not before.is_on)
 
     def _instance_gone(self, key: InstanceKey, before: State, after: State) -> Owed:
         """One occurrence less: called off for everybody, or only this guest is no longer on it."""
@@ -235,7 +238,8 @@ def _bundle(requests: list[Owed]) -> Owed:
     """All REQUESTs as one message, for peers that read more than the first component."""
     keys = tuple(dict.fromkeys(key for each in requests for key in each.keys))
     changes = tuple(change for each in requests for change in each.changes)
-    return Owed(Method.REQUEST, keys, requests[0].version, requests[0].reason, changes)
+    is_news = any(each.is_news for each in requests)
+    return Owed(Method.REQUEST, keys, requests[0].version, requests[0].reason, changes, is_news=is_news)
 
 
 def _said(changes: tuple[FieldChange, ...]) -> str:

@@ -205,9 +205,10 @@ def build_answer(
         raise Refused("bad-value", f"{partstat[:40]!r} is no answer")
     shown = reply_component(
         component,
+        found.series,
+        key,
         party.prop.with_param("PARTSTAT", partstat.upper()),
         organizer=(read_organizer(component) or found.organizer).prop,
-        master=found.master,
         comments=_comments(comment),
     )
     head = Letterhead(found.uid, party.spelled, found.zones)

@@ -143,17 +143,23 @@ def cancel_component(
 
 
 def reply_component(
-    component: Component, attendee: Prop, *, organizer: Prop, master: Component | None, comments: Iterable[Prop] = ()
+    component: Component,
+    series: Series,
+    key: InstanceKey,
+    attendee: Prop,
+    *,
+    organizer: Prop,
+    comments: Iterable[Prop] = (),
 ) -> Component:
     """Return a component as an answer repeats it: one ATTENDEE, the organizer as received (RFC 5546 §3.2.3)."""
     names = ANSWERED | {"STATUS"} if component.name == "VTODO" else ANSWERED
     items: list[Prop | Component] = []
     for item in component.items:
         if isinstance(item, Prop) and item.name in names and item.name not in ("ORGANIZER", "SEQUENCE", "DTSTAMP"):
-            items.append(item)
+            items.append(_recurrence_id(item, series, key) if item.name == "RECURRENCE-ID" else item)
     present = {item.name for item in items}
     for name in ("UID", "SUMMARY"):
-        line = None if master is None or name in present else master.first(name)
+        line = None if series.master is None or name in present else series.master.first(name)
         if line is not None:
             items.append(line)
     items += [clean(organizer, ORGANIZER_PARAMS), answered(attendee), *comments]

@@ -191,6 +191,15 @@ class TestOccurrences:
         assert f"RECURRENCE-ID;{ROME}:{AT_SECOND}" in message.calendar
         assert "RRULE" not in message.calendar.partition("BEGIN:VEVENT")[2]
 
+    def test_an_occurrence_that_the_client_names_in_utc_is_answered_in_the_form_of_the_series(self) -> None:
+        lines = said(occurrence(SECOND), "DECLINED")
+        in_utc = tuple(
+            line.replace(f"RECURRENCE-ID;{ROME}:{AT_SECOND}", f"RECURRENCE-ID:{SECOND}T090000Z") for line in lines
+        )
+        found = changed(series("ACCEPTED"), series("ACCEPTED", in_utc), LEE)
+        assert sent(found) == [("REPLY", (DANA,), (AT_SECOND,))]
+        assert f"RECURRENCE-ID;{ROME}:{AT_SECOND}" in found.messages[0].calendar
+
     def test_an_exception_that_says_the_same_is_no_answer(self) -> None:
         same = series("ACCEPTED", said(occurrence(SECOND), "ACCEPTED"))
         assert changed(series("ACCEPTED"), same, LEE).nothing_rule == "change.local-only"
@@ -279,6 +288,11 @@ class TestDelegation:
         assert people(request)[ZED]["DELEGATED-FROM"] == f"mailto:{LEE}"
         assert people(request)[ZED]["RSVP"] == "TRUE"
         assert f"ORGANIZER;CN=Dana:mailto:{DANA}" in request.calendar
+
+    def test_a_client_that_raises_sequence_does_not_raise_the_organizers(self) -> None:
+        passed_on = one("DELEGATED", "SEQUENCE:3", params=(f'DELEGATED-TO="mailto:{ZED}"',))
+        found = changed(one("NEEDS-ACTION", "SEQUENCE:2"), passed_on, LEE)
+        assert [(each.method, each.sequence) for each in found.messages] == [("REPLY", 2), ("REQUEST", 2)]
 
     def test_a_delegate_who_is_listed_already(self) -> None:
         listed = f'ATTENDEE;CN=Zed;DELEGATED-FROM="mailto:{LEE}":mailto:{ZED}'

@@ -387,6 +387,7 @@ class TestOccurrences:
     def test_a_guest_back_on_an_occurrence(self) -> None:
         found = changed(series(without(occurrence(SECOND), LEE)), series())
         assert sent(found) == [("REQUEST", (LEE,), (AT_SECOND,))]
+        assert found.messages[0].sequence == 1  # above the cancellation that took them off it
 
     def test_from_the_series_to_one_occurrence(self) -> None:
         new = calendar(component(*without(meeting(WEEKLY), LEE)), component(*MOVED))
@@ -397,6 +398,13 @@ class TestOccurrences:
         guest = f"ATTENDEE:mailto:{KIM}"
         found = changed(series((*MOVED, guest)), series((*MOVED, guest), more=(guest,)))
         assert sent(found) == [("REQUEST", (KIM,), ("",)), ("REQUEST", (KIM,), (AT_SECOND,))]
+        assert [each.sequence for each in found.messages] == [1, 1]
+
+    def test_one_more_occurrence_without_its_series_is_news(self) -> None:
+        first, second = (component(*occurrence(day)) for day in (SECOND, THIRD))
+        found = changed(calendar(first), calendar(first, second))
+        assert sent(found) == [("REQUEST", (LEE, SAM), (AT_THIRD,))]
+        assert found.messages[0].sequence == 1
 
     def test_deleting_the_series_cancels_the_occurrences_of_who_knows_no_more(self) -> None:
         found = changed(series((*MOVED, f"ATTENDEE:mailto:{KIM}")), None)
