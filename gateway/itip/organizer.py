@@ -149,7 +149,7 @@ class OrganizerSide:
         """The whole view, for somebody who has seen none of it."""
         assert self.new is not None
         keys = [MASTER] if MASTER in seats else []
-        keys += [key for key in self.new.overrides if key in seats and not is_cancelled(self.new.overrides[key])]
+        keys += [key for key, part in sorted(self.new.overrides.items()) if key in seats and not is_cancelled(part)]
         over = [key for key in keys if key != MASTER and self._is_over(key)] if self.delta.old else []
         return self._in_order([Owed(Method.REQUEST, (key,), self.new, reason) for key in keys if key not in over])
 

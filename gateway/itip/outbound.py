@@ -47,7 +47,8 @@ def build_requests(
     organizer = found.organizer
     if organizer is None:
         return ()
-    keys = [key for key, part in found.instances() if me in found.attendees(key) and not is_cancelled(part)]
+    instances = sorted(found.instances())
+    keys = [key for key, part in instances if me in found.attendees(key) and not is_cancelled(part)]
     hidden = [key for key in found.overrides if key not in keys] if MASTER in keys else []
     parts = [view_part(found, key, hidden=hidden, only=me if hide_attendees else None) for key in keys]
     head = Letterhead(found.uid, organizer.spelled, found.zones)

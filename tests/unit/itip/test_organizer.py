@@ -58,6 +58,10 @@ class TestInvitations:
         found = changed(None, series(MOVED))
         assert sent(found) == [("REQUEST", (LEE, SAM), ("",)), ("REQUEST", (LEE, SAM), (AT_SECOND,))]
 
+    def test_exceptions_are_told_by_date_however_the_client_lists_them(self) -> None:
+        found = changed(None, series(occurrence(THIRD, hour=14), MOVED))
+        assert [each.recurrence_ids for each in found.messages] == [("",), (AT_SECOND,), (AT_THIRD,)]
+
     def test_in_rfc_mode_a_series_is_one_message(self) -> None:
         found = changed(None, series(MOVED), settings=DiffSettings(one_instance_per_message=False))
         assert sent(found) == [("REQUEST", (LEE, SAM), ("", AT_SECOND))]

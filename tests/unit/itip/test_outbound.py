@@ -49,6 +49,11 @@ class TestRequests:
         for each in told:
             checked(each, DANA)
 
+    def test_the_series_comes_before_its_exceptions_and_they_by_date(self) -> None:
+        lines = (occurrence("20261217", hour=14), MOVED, meeting(WEEKLY))
+        told = build_requests(parse_tree(calendar(*(component(*each) for each in lines))), LEE, now=NOW)
+        assert [each.recurrence_ids for each in told] == [("",), (AT_SECOND,), ("20261217T100000",)]
+
     def test_only_what_the_guest_is_on(self) -> None:
         calendar_ = stored(WEEKLY, overrides=(without(MOVED, LEE), (*occurrence("20261217"), f"ATTENDEE:mailto:{KIM}")))
         told = build_requests(calendar_, LEE, now=NOW)
