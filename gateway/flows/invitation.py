@@ -19,7 +19,7 @@ from gateway.itip.instances import MASTER, InstanceKey, Series
 from gateway.itip.messages import Letterhead, is_cancelled, view_part, write_message, written_id
 from gateway.itip.model import FieldChange, Method
 from gateway.itip.objects import Party, SchedulingObject, read_object
-from gateway.itip.significance import diff_facts, read_facts
+from gateway.itip.significance import diff_components
 from gateway.itip.staleness import rescheduled_at
 from gateway.itip.tree import Component, Prop, build_tree, parse_tree
 from gateway.itip.values import parse_moment_text
@@ -190,8 +190,7 @@ def changes_since(invitation: Invitation) -> tuple[FieldChange, ...]:
         return ()
     series = seen.series if key == MASTER else invitation.subject.series
     then = Series(shown if key == MASTER else series.master, (), series.zones)
-    before = read_facts(shown, then, key, SHOWN)
-    return diff_facts(before, read_facts(now, series, key, SHOWN), invitation.recurrence_id)
+    return diff_components(shown, then, now, series, key, SHOWN, invitation.recurrence_id)
 
 
 def event_file(invitation: Invitation) -> str:

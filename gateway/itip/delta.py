@@ -15,7 +15,7 @@ from gateway.itip.instances import MASTER, InstanceKey
 from gateway.itip.messages import is_cancelled, written_id
 from gateway.itip.model import FieldChange
 from gateway.itip.objects import SchedulingObject
-from gateway.itip.significance import RESCHEDULING, Facts, diff_facts, read_facts, same_octets
+from gateway.itip.significance import RESCHEDULING, diff_components
 from gateway.itip.tree import Component
 
 #: Whether the series itself moves: with these, EXDATEs that come and go are only the same gaps under new names.
@@ -120,23 +120,12 @@ class Delta:
     def _compare(self, key: InstanceKey) -> tuple[FieldChange, ...]:
         if self.old is None or self.new is None:
             return ()
-        first, second = self.old.component(key), self.new.component(key)
-        if first is not None and second is not None and same_octets(first, second) and self._same_zones:
+        before, after = implied(self.old, key), implied(self.new, key)
+        if before is None or after is None:
             return ()
-        before, after = self._facts(self.old, key), self._facts(self.new, key)
-        return diff_facts(before, after, self.written(key)) if before is not None and after is not None else ()
-
-    @cached_property
-    def _same_zones(self) -> bool:
-        """Whether both calendars bring the same zone rules along, so that equal octets are equal times."""
-        if self.old is None or self.new is None:
-            return False
-        first, second = (version.calendar.children("VTIMEZONE") for version in (self.old, self.new))
-        return len(first) == len(second) and all(map(same_octets, first, second))
-
-    def _facts(self, version: SchedulingObject, key: InstanceKey) -> Facts | None:
-        component = implied(version, key)
-        return None if component is None else read_facts(component, version.series, key, self.names)
+        return diff_components(
+            before, self.old.series, after, self.new.series, key, self.names, recurrence_id=self.written(key)
+        )
 
 
 def implied(version: SchedulingObject, key: InstanceKey) -> Component | None:

@@ -24,7 +24,7 @@ from gateway.itip.model import (
 )
 from gateway.itip.objects import read_party
 from gateway.itip.parse import SchedulingMessage
-from gateway.itip.significance import diff_facts, read_facts
+from gateway.itip.significance import diff_components
 from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component, Prop, build_tree, settled
 from gateway.itip.values import build_moment
@@ -170,5 +170,4 @@ def noticed(
     names: Sequence[str] = SIGNIFICANT,
 ) -> tuple[FieldChange, ...]:
     """Return what a person would notice between two versions of a component, old beside new."""
-    before = read_facts(old, old_series, key, names)
-    return diff_facts(before, read_facts(new, new_series, key, names), written(new_series, key))
+    return diff_components(old, old_series, new, new_series, key, names, written(new_series, key))

@@ -5,7 +5,7 @@ Order, folding, DURATION against DTEND, INTERVAL=1, the order of BYDAY, an equal
 change. 10:00 in Berlin against 10:00 in New York: a change. Who answered what is not compared here at all.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -22,6 +22,8 @@ from gateway.itip.zone_names import zone_identity
 #: What makes SEQUENCE rise whatever else is configured (RFC 5546 §2.1.4).
 RESCHEDULING = ("DTSTART", "DTEND", "DUE", "RRULE", "RDATE", "EXDATE", "STATUS")
 _ENDS = frozenset({"DTEND", "DURATION", "DUE"})
+_TIMES = _ENDS | {"DTSTART", "RRULE", "RDATE", "EXDATE"}
+_SPECIAL = frozenset(':;,"')
 _DEFAULT_STATUS = {"VEVENT": "CONFIRMED", "VTODO": "NEEDS-ACTION"}
 
 
@@ -41,10 +43,43 @@ class Fact:
 Facts = dict[str, Fact]
 
 
-def read_facts(component: Component, series: Series, key: InstanceKey, names: Iterable[str]) -> Facts:
-    """Return the facts of a component that are among `names`; a value that cannot be read is compared as written."""
+def diff_components(
+    old: Component,
+    old_series: Series,
+    new: Component,
+    new_series: Series,
+    key: InstanceKey,
+    names: Iterable[str],
+    recurrence_id: str,
+) -> tuple[FieldChange, ...]:
+    """Return which of the properties `names` differ between two versions of the master or an instance, old beside new.
+
+    A value that cannot be read is compared as written. `recurrence_id` is the instance as the changes are to name it.
+    """
     wanted = frozenset(names)
-    facts = _time_facts(component, series, key, wanted)
+    wanted &= _rewritten(old, new, wanted, same_rules=old_series.zones.has_rules_of(new_series.zones))
+    if not wanted:
+        return ()
+    before, after = _read_facts(old, old_series, key, wanted), _read_facts(new, new_series, key, wanted)
+    return tuple(_differences(before, after, recurrence_id))
+
+
+def _rewritten(old: Component, new: Component, wanted: frozenset[str], *, same_rules: bool) -> frozenset[str]:
+    """The names that stand in a line of one version which the other does not have octet for octet.
+
+    Where one time does, all are to be read: each may say what another means.
+    """
+    names, versions = wanted | _TIMES, []
+    for component in (old, new):
+        versions.append([item for item in component.items if item.name in names and isinstance(item, Prop)])
+    before, after = ({line.raw for line in lines} for lines in versions)
+    shared = (before & after) - {None}
+    found = {line.name for lines in versions for line in lines if line.raw not in shared}
+    return frozenset(found) if same_rules and found.isdisjoint(_TIMES) else _TIMES.union(found)
+
+
+def _read_facts(component: Component, series: Series, key: InstanceKey, wanted: frozenset[str]) -> Facts:
+    facts = {} if wanted.isdisjoint(_TIMES) else _time_facts(component, series, key, wanted)
     lines: dict[str, list[Prop]] = {}
     for item in component.items:
         if item.name in wanted and isinstance(item, Prop):
@@ -60,35 +95,17 @@ def read_facts(component: Component, series: Series, key: InstanceKey, names: It
     return facts
 
 
-def diff_facts(old: Facts, new: Facts, recurrence_id: str) -> tuple[FieldChange, ...]:
-    """Return what differs between two sets of facts, old beside new."""
-    changes = []
+def _differences(old: Facts, new: Facts, recurrence_id: str) -> Iterator[FieldChange]:
     for name in dict.fromkeys((*old, *new)):
         before, after = old.get(name), new.get(name)
         if before is None or after is None or not before.is_same(after):
-            changes.append(FieldChange(name, _shown(name, before), _shown(name, after), recurrence_id))
-    return tuple(changes)
+            yield FieldChange(name, _shown(name, before), _shown(name, after), recurrence_id)
 
 
 def _shown(name: str, fact: Fact | None) -> str | None:
     if fact is None:
         return None
     return fact.source if isinstance(fact.source, str) else line_text(moment_prop(name, fact.source))
-
-
-def same_octets(old: Component, new: Component) -> bool:
-    """Whether two components were read from the same octets, so that nothing need be compared."""
-    if len(old.items) != len(new.items):
-        return False
-    for first, second in zip(old.items, new.items, strict=True):
-        if first is second:
-            continue
-        if isinstance(first, Component):
-            if not isinstance(second, Component) or first.name != second.name or not same_octets(first, second):
-                return False
-        elif isinstance(second, Component) or first.raw is None or first.raw != second.raw:
-            return False
-    return True
 
 
 def _time_facts(component: Component, series: Series, key: InstanceKey, wanted: frozenset[str]) -> Facts:
@@ -209,10 +226,7 @@ def line_text(prop: Prop) -> str:
     if not prop.params:
         return prop.value
     params = "".join(
-        f';{name}="{value}"' if _special(value) else f";{name}={value}" for name, (value, *_) in prop.params
+        f';{name}="{value}"' if not _SPECIAL.isdisjoint(value) else f";{name}={value}"
+        for name, (value, *_) in prop.params
     )
     return f"{params}:{prop.value}"
-
-
-def _special(value: str) -> bool:
-    return any(char in value for char in ':;,"')

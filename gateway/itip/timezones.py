@@ -39,13 +39,12 @@ class Zone:
 class Zones:
     """The time zones of one calendar. `floating` is the zone in which DATE and floating times are compared."""
 
-    __slots__ = ("_calendar", "_components", "_known", "_left_to_match", "_sane", "floating")
+    __slots__ = ("_calendar", "_components", "_known", "_left_to_match", "floating")
 
     def __init__(self, calendar: Component | None = None, *, floating: tzinfo = UTC) -> None:
         self.floating = floating
         self._known: dict[str, Zone] = {}
         self._left_to_match = _MAX_OWN_ZONES
-        self._sane: dict[str, bool] = {}
         self._components: dict[str, Component] = {}
         self._calendar = calendar
         if calendar is not None:
@@ -61,17 +60,12 @@ class Zones:
 
     def component(self, tzid: str) -> Component | None:
         """Return the calendar's own VTIMEZONE of this name, if it has a sane one."""
-        tzid = plain_tzid(tzid)
-        component = self._components.get(tzid)
-        if component is None:
-            return None
-        if tzid not in self._sane:
-            try:
-                parse_observances(component)
-                self._sane[tzid] = True
-            except Refused:
-                self._sane[tzid] = False
-        return component if self._sane[tzid] else None
+        component = self._components.get(plain_tzid(tzid))
+        return component if component is not None and component.derived(_is_sane) else None
+
+    def has_rules_of(self, other: "Zones") -> bool:
+        """Whether the other calendar brings the same rules along, so that equal lines are equal times."""
+        return self is other or (self.floating is other.floating and self._components == other._components)
 
     def utc(self, moment: Moment) -> datetime:
         """Return the instant of a moment: in a gap by the offset before it, of two the first (RFC 5545 §3.3.5)."""
@@ -119,6 +113,15 @@ class Zones:
         if fixed is not None:
             return Zone(tzid, fixed)
         return Zone(tzid, UTC, None, f"The time zone {tzid[:60]!r} {why}; its times were read as UTC")
+
+
+def _is_sane(vtimezone: Component, basis: Component | None, before: bool | None) -> bool:
+    """Whether a VTIMEZONE can be read; asked once of each, and the same few come with nearly every calendar."""
+    try:
+        parse_observances(vtimezone)
+    except Refused:
+        return False
+    return True
 
 
 def instant(wall: datetime, where: tzinfo) -> datetime:

@@ -25,6 +25,7 @@ from gateway.itip.content_lines import (
 )
 
 _MAX_KNOWN_ZONE = 4_000
+_MAX_KNOWN_LINE = 400
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class Prop:
 
     def may_have_param(self, *words: str) -> bool:
         """Whether one of these words (in capitals) may stand in the parameters: quick, may err towards yes."""
-        if self._params_text is None:
+        if not self._params_text:
             return bool(self._params)
         text = self._params_text.upper()
         for word in words:  # noqa: SIM110 - asked of every line of thousands; a generator costs as much again
@@ -288,19 +289,16 @@ class _Reader:
         """Read the rest of a component and what is inside it."""
         items: list[Prop | Component] = []
         for line, raw in self._lines:
-            parts = split_line(line)
-            if parts is None:  # kept as it is, invisible to every reader
-                items.append(Prop("", line, raw=raw))
-                continue
-            name, params, value = parts
-            if name == "BEGIN":
-                items.append(self._inner(value.strip().upper(), depth + 1))
-            elif name == "END":
-                if value.strip().upper() != opened:
-                    raise Refused("bad-calendar", f"The calendar ends {value.strip()[:40]} where {opened} is open")
+            prop = _known_line(line, raw) if len(raw) <= _MAX_KNOWN_LINE else _read_line(line, raw)
+            if prop.name == "BEGIN":
+                items.append(self._inner(prop.value.strip().upper(), depth + 1))
+            elif prop.name == "END":
+                closed = prop.value.strip().upper()
+                if closed != opened:
+                    raise Refused("bad-calendar", f"The calendar ends {closed[:40]} where {opened} is open")
                 return Component(opened, items)
             else:
-                items.append(Prop(name, value, raw=raw, params_text=params))
+                items.append(prop)
         if depth == 1 and any(isinstance(item, Component) for item in items):
             return Component(opened, items)  # only the very last END is missing: all that is in it is whole
         raise Refused("bad-calendar", "There is no complete VCALENDAR here")
@@ -320,6 +318,21 @@ class _Reader:
                 break
         is_small = sum(len(raw) for _, raw in block) <= _MAX_KNOWN_ZONE
         return _known_zone(tuple(block)) if is_small else _read_zone(block)
+
+
+def _read_line(line: str, raw: str) -> Prop:
+    """A line as a property; what is none is kept as it is, without a name, invisible to every reader."""
+    parts = split_line(line)
+    if parts is None:
+        return Prop("", line, raw=raw)
+    name, params, value = parts
+    return Prop(name, value, raw=raw, params_text=params)
+
+
+@lru_cache(maxsize=8192)
+def _known_line(line: str, raw: str) -> Prop:
+    """Nearly every line of an event stands in its next version too, and a property never changes: read once."""
+    return _read_line(line, raw)
 
 
 def _read_zone(lines: Iterable[Line]) -> Component:
@@ -362,16 +375,9 @@ def settled(component: Component) -> Component:
         if isinstance(item, Component):
             kept[at] = settled(item)
         else:
-            kept[at] = _read_line(_content_line(item))
+            line = _content_line(item)
+            kept[at] = _read_line(line, fold(line))
     return Component(component.name, kept, basis=component._last_known())
-
-
-def _read_line(line: str) -> Prop:
-    parts = split_line(line)
-    if parts is None:
-        return Prop("", line, raw=fold(line))
-    name, params, value = parts
-    return Prop(name, value, raw=fold(line), params_text=params)
 
 
 def _refold(prop: Prop) -> Prop:
