@@ -26,6 +26,7 @@ from gateway.itip.content_lines import (
 
 _MAX_KNOWN_ZONE = 4_000
 _MAX_KNOWN_LINE = 400
+_MAX_KNOWN_TEXT = 200_000  # the lines of a larger one would drive all others out
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 T = TypeVar("T")
@@ -268,28 +269,32 @@ def parse_tree(data: bytes | str, limits: TreeLimits = DEFAULT_LIMITS) -> Compon
     Raises:
         Refused: `bad-calendar` with a sentence: no VCALENDAR, ends that do not match, or over a limit.
     """
-    lines = iter(split_lines(_decode(data, limits)))
+    text = _decode(data, limits)
+    lines = iter(split_lines(text))
     for line, _ in lines:
         if line[:6].upper() == "BEGIN:" and line[6:].strip().upper() == "VCALENDAR":
-            return _Reader(lines, limits).component("VCALENDAR")
+            known = _MAX_KNOWN_LINE if len(text) <= _MAX_KNOWN_TEXT else 0
+            return _Reader(lines, limits, known).component("VCALENDAR")
     raise Refused("bad-calendar", "There is no complete VCALENDAR here")
 
 
 class _Reader:
-    """Reads components from lines, each from after its BEGIN to its END."""
+    """Reads components from lines, each from after its BEGIN to its END; lines up to `known` long are remembered."""
 
-    __slots__ = ("_left", "_limits", "_lines")
+    __slots__ = ("_known", "_left", "_limits", "_lines")
 
-    def __init__(self, lines: Iterator[Line], limits: TreeLimits) -> None:
+    def __init__(self, lines: Iterator[Line], limits: TreeLimits = DEFAULT_LIMITS, known: int = 0) -> None:
         self._lines = lines
         self._limits = limits
+        self._known = known
         self._left = limits.max_components - 1
 
     def component(self, opened: str, depth: int = 1) -> Component:
         """Read the rest of a component and what is inside it."""
         items: list[Prop | Component] = []
+        known = self._known
         for line, raw in self._lines:
-            prop = _known_line(line, raw) if len(raw) <= _MAX_KNOWN_LINE else _read_line(line, raw)
+            prop = _known_line(line, raw) if len(raw) <= known else _read_line(line, raw)
             if prop.name == "BEGIN":
                 items.append(self._inner(prop.value.strip().upper(), depth + 1))
             elif prop.name == "END":
@@ -312,12 +317,13 @@ class _Reader:
     def _zone(self) -> Component:
         """A VTIMEZONE: the same few texts come with nearly every calendar."""
         block: list[Line] = []
-        for pair in self._lines:
-            block.append(pair)
-            if pair[0][:4].upper() == "END:" and pair[0][4:].strip().upper() == "VTIMEZONE":
+        size = 0
+        for line, raw in self._lines:
+            block.append((line, raw))
+            size += len(raw)
+            if line[3:4] == ":" and line[:3].upper() == "END" and line[4:].strip().upper() == "VTIMEZONE":
                 break
-        is_small = sum(len(raw) for _, raw in block) <= _MAX_KNOWN_ZONE
-        return _known_zone(tuple(block)) if is_small else _read_zone(block)
+        return _known_zone(tuple(block)) if size <= _MAX_KNOWN_ZONE else _read_zone(block)
 
 
 def _read_line(line: str, raw: str) -> Prop:
@@ -336,7 +342,7 @@ def _known_line(line: str, raw: str) -> Prop:
 
 
 def _read_zone(lines: Iterable[Line]) -> Component:
-    return _Reader(iter(lines), DEFAULT_LIMITS).component("VTIMEZONE", 2)
+    return _Reader(iter(lines)).component("VTIMEZONE", 2)
 
 
 @lru_cache(maxsize=128)
@@ -359,7 +365,7 @@ def refolded(component: Component) -> Component:
     For what we send; what we store keeps the client's own folds.
     """
     return Component(
-        component.name, (refolded(item) if isinstance(item, Component) else _refold(item) for item in component.items)
+        component.name, [refolded(item) if isinstance(item, Component) else _refold(item) for item in component.items]
     )
 
 

@@ -127,11 +127,10 @@ def _known_moment(text: str, tzid: str) -> Moment:
 
 def build_moment(moment: Moment) -> str:
     """Write a moment's value; its TZID and VALUE=DATE belong to the line (see `moment_prop`)."""
-    wall = moment.wall
-    day = f"{wall.year:04d}{wall.month:02d}{wall.day:02d}"
+    written = moment.wall.isoformat(timespec="seconds").replace("-", "").replace(":", "")
     if moment.kind is Kind.DATE:
-        return day
-    return f"{day}T{wall.hour:02d}{wall.minute:02d}{wall.second:02d}" + ("Z" if moment.kind is Kind.UTC else "")
+        return written[:8]
+    return f"{written}Z" if moment.kind is Kind.UTC else written
 
 
 def moment_prop(name: str, *moments: Moment) -> Prop:

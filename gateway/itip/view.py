@@ -27,6 +27,8 @@ SENT = _names(
     "RESOURCES RRULE SEQUENCE STATUS SUMMARY UID URL X-ALT-DESC X-MICROSOFT-CDO-ALLDAYEVENT "
     "X-MICROSOFT-DISALLOW-COUNTER"
 )
+#: Of these, the lines that are not sent as they stand: looked at, or written anew.
+_VIEWED = _names("ATTENDEE DTSTAMP EXDATE ORGANIZER RECURRENCE-ID SEQUENCE STATUS")
 #: What a cancellation says: enough to find the event and to tell a person which it was (RFC 5546 §3.2.5).
 CANCELLED = _names(
     "ATTENDEE DTEND DTSTAMP DTSTART DUE DURATION EXDATE LOCATION ORGANIZER RDATE RECURRENCE-ID RRULE SEQUENCE SUMMARY "
@@ -64,10 +66,11 @@ def request_component(
     """
     items: list[Prop | Component] = []
     for item in component.items:
-        if isinstance(item, Prop) and item.name in SENT and not (key != MASTER and item.name in _RECURRENCE):
-            line = _shown_line(item, series, key, only)
-            if line is not None:
-                items.append(line)
+        if item.name not in SENT or isinstance(item, Component) or (key != MASTER and item.name in _RECURRENCE):
+            continue
+        line = _shown_line(item, series, key, only) if item.name in _VIEWED else item
+        if line is not None:
+            items.append(line)
     if key == MASTER:
         items += _exdates(component, series, hidden_from)
     items += _needed_lines(component, master, {item.name for item in items})
@@ -82,9 +85,7 @@ def _shown_line(line: Prop, series: Series, key: InstanceKey, only: str | None) 
         return clean(line, ORGANIZER_PARAMS)
     if line.name == "RECURRENCE-ID":
         return _recurrence_id(line, series, key)
-    if line.name == "STATUS" and line.value.strip().upper() not in _STATUSES:
-        return None
-    return None if line.name in ("EXDATE", "SEQUENCE", "DTSTAMP") else line
+    return line if line.name == "STATUS" and line.value.strip().upper() in _STATUSES else None
 
 
 def _needed_lines(component: Component, master: Component | None, present: set[str]) -> list[Prop]:

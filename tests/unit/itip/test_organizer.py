@@ -176,6 +176,27 @@ class TestChanges:
         utc = one("DTSTART:20261203T090000Z", "DTEND:20261203T100000Z", WEEKLY)
         assert [change.name for change in changed(series(), utc).messages[0].changes] == ["DTSTART"]
 
+    def test_the_same_lines_in_a_zone_with_other_rules_are_another_time(self) -> None:
+        def in_own_zone(offset: str) -> str:
+            zone = (
+                "BEGIN:VTIMEZONE\r\nTZID:Ours\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
+                f"TZOFFSETFROM:{offset}\r\nTZOFFSETTO:{offset}\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+            )
+            lines = meeting("DTSTART;TZID=Ours:20261203T100000", "DTEND;TZID=Ours:20261203T110000")
+            return calendar(zone, component(*lines))
+
+        found = changed(in_own_zone("+0517"), in_own_zone("+0623"))
+        assert [change.name for change in found.messages[0].changes] == ["DTSTART", "DTEND"]
+        assert changed(in_own_zone("+0517"), in_own_zone("+0517")).nothing_rule == "change.not-significant"
+
+    def test_a_duration_is_an_end(self) -> None:
+        short, long = (
+            calendar(component(*(line for line in meeting(f"DURATION:{length}") if not line.startswith("DTEND"))))
+            for length in ("PT1H", "PT2H")
+        )
+        found = changed(short, long, settings=DiffSettings(significant=("DTEND",)))
+        assert [change.name for change in found.messages[0].changes] == ["DTEND"]
+
     def test_only_answers_changed_so_nobody_is_told(self) -> None:
         answered = one().replace("CN=Lee", "CN=Lee;PARTSTAT=DECLINED")
         found = changed(one(), answered)
