@@ -32,9 +32,9 @@ from gateway.imip.build import (
 from gateway.imip.kinds import Kind
 from gateway.imip.message_id import build_keyed_id, build_message_id
 from gateway.imip.presentation import Links, Person, Presentation
-from gateway.itip.address import normal_address
-from gateway.itip.model import Method
-from gateway.itip.tree import parse_tree
+from gateway.itip.address import normal_address, plain_address, same_address
+from gateway.itip.model import ItipMessage, Method
+from gateway.itip.tree import Component, parse_tree
 from gateway.relay.sign import SigningKey, parse_key
 from gateway.store.accounts import Account
 from gateway.store.objects import StoredObject
@@ -59,6 +59,7 @@ class Draft:
     thread: tuple[str, ...] = ()  # Message-IDs of what went to this recipient about the event before
     token: str | None = None  # of the answer link: minted, stored only when the mail is queued
     hide_guests: bool = False
+    kind: Kind | None = None  # where the message alone does not tell
 
 
 def gather(unit: Unit, context: Context, task: Task) -> tuple[Draft, ...]:
@@ -71,7 +72,22 @@ def gather(unit: Unit, context: Context, task: Task) -> tuple[Draft, ...]:
     if task.kind == ALARM_TASK:
         return (_alarm_draft(unit, context, account, parse_alarm_mail(task.payload)),)
     item = unit.objects.get(task.object_id) if task.object_id else None
-    return tuple(_itip_draft(unit, context, account, item, owed) for owed in parse_payload(task.payload))
+    owed = parse_payload(task.payload)
+    told = _told_of_series(owed)
+    return tuple(_itip_draft(unit, context, account, item, each, _kind(each, told)) for each in owed)
+
+
+def _told_of_series(owed: Iterable[Owed]) -> frozenset[str]:
+    """Return whom these messages tell that a series has changed."""
+    series = (each for each in owed if each.message.method == Method.REQUEST and each.message.changes)
+    return frozenset(normal_address(each.recipient) for each in series if not any(each.message.recurrence_ids))
+
+
+def _kind(owed: Owed, told: frozenset[str]) -> Kind | None:
+    """Return the kind of a mail that only repeats an exception of a series that has changed."""
+    message = owed.message
+    repeats = message.method == Method.REQUEST and any(message.recurrence_ids) and not message.changes
+    return Kind.REPEATED if repeats and normal_address(owed.recipient) in told else None
 
 
 def build(context: Context, draft: Draft, now: datetime) -> BuiltMail:
@@ -98,12 +114,15 @@ def build(context: Context, draft: Draft, now: datetime) -> BuiltMail:
         draft.recipient,
         headers=headers,
         presentation=draft.presentation,
+        kind=draft.kind,
         hide_guests=draft.hide_guests,
         attached=frozenset(Method(name) for name in context.config.mail.ics_copy),
     )
 
 
-def _itip_draft(unit: Unit, context: Context, account: Account, item: StoredObject | None, owed: Owed) -> Draft:
+def _itip_draft(
+    unit: Unit, context: Context, account: Account, item: StoredObject | None, owed: Owed, kind: Kind | None
+) -> Draft:
     to, now = normal_address(owed.recipient), context.clock.now()
     gone = {
         mail.message_id for _, mail in replaced(unit, owed, lane(account.id, owed.message.uid, to), now, lock=False)
@@ -115,7 +134,7 @@ def _itip_draft(unit: Unit, context: Context, account: Account, item: StoredObje
     calendar = parse_tree(message.calendar)
     line, author = attendee_line(calendar, owed.recipient), attendee_line(calendar, message.from_address)
     name = (author.param("CN") if author else None) or account.name
-    head = letterhead(unit, context, account, Person(message.from_address, name))
+    head = letterhead(unit, context, account, Person(message.from_address, name), sent_by=_sent_by(calendar, message))
     token, links = _answer_links(unit, context, owed, item)
     language = (line.param("LANGUAGE") or "") if line else ""
     shown = present(unit, context, account, owed.recipient, language=language, links=links)
@@ -130,7 +149,15 @@ def _itip_draft(unit: Unit, context: Context, account: Account, item: StoredObje
         thread=tuple(sent.message_id for sent in thread if sent.message_id),
         token=token,
         hide_guests=item.hide_attendees if item else False,
+        kind=kind,
     )
+
+
+def _sent_by(calendar: Component, message: ItipMessage) -> str:
+    """Return who acts for the person whose message it is, "" where nobody does."""
+    lines = (line for part in calendar.components for line in part.all("ORGANIZER", "ATTENDEE"))
+    own = (line.param("SENT-BY") for line in lines if same_address(line.value, message.from_address))
+    return plain_address(next(filter(None, own), ""))
 
 
 def invited(thread: Iterable[Sent]) -> bool:

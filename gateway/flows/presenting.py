@@ -14,7 +14,7 @@ from typing import Any
 from gateway.bounded import run_bounded
 from gateway.flows.context import Context
 from gateway.imip.presentation import Branding, Colours, Links, Logo, Person, Presentation
-from gateway.itip.address import normal_address
+from gateway.itip.address import normal_address, same_address
 from gateway.store.accounts import Account, Domain
 from gateway.store.unit import Unit
 
@@ -29,12 +29,17 @@ class Letterhead:
     domain: str
 
 
-def letterhead(unit: Unit, context: Context, account: Account, person: Person) -> Letterhead:
-    """Choose From, Sender and Reply-To for a message that `person` sends through `account`."""
+def letterhead(unit: Unit, context: Context, account: Account, person: Person, *, sent_by: str = "") -> Letterhead:
+    """Choose From, Sender and Reply-To for a message that `person` sends through `account`.
+
+    Sender is who acts for them (SENT-BY, RFC 5545 §3.2.18), where that is one of ours: programs show "on behalf of".
+    """
     own_domain = account.address.rpartition("@")[2]
     domain = normal_address(person.address).rpartition("@")[2]
     if domain in context.domains(unit):
-        return Letterhead(person, None, None, domain)
+        acting = unit.accounts.by_address(normal_address(sent_by)) if sent_by else None
+        apart = acting is not None and not same_address(sent_by, person.address)
+        return Letterhead(person, Person(sent_by, acting.name) if acting and apart else None, None, domain)
     service = f"{context.config.mail.service_local_part}@{own_domain}"
     name = f"{person.name or person.address} via {_branding(unit, context, own_domain).name}"
     return Letterhead(Person(service, name), None, person, own_domain)

@@ -19,7 +19,8 @@ from gateway.imip.words import SOURCE, Words, load_words, mark
 from gateway.itip.address import same_address
 from gateway.itip.model import FieldChange
 
-_INVITING = (Kind.INVITATION, Kind.DELEGATED_TO_YOU, Kind.UPDATE)
+_INVITING = (Kind.INVITATION, Kind.DELEGATED_TO_YOU, Kind.UPDATE, Kind.REPEATED)
+_ABOUT_ONE = (Kind.REPEATED, Kind.COUNTER, Kind.PROPOSAL_DECLINED)
 _OVER = (Kind.CANCELLATION, Kind.REMOVED)
 _FULL = (*_INVITING, Kind.PUBLISHED, Kind.ALARM, Kind.COUNTER, Kind.HELD)
 _ANSWERS = (Kind.ACCEPTED, Kind.DECLINED, Kind.TENTATIVE, Kind.DELEGATED, Kind.REPLY, Kind.ANSWER_RECORDED)
@@ -147,7 +148,7 @@ def _details(words: Words, occasion: Occasion) -> Iterable[str]:
     if facts is not None and facts.occurrence is not None:
         if kind in (Kind.UPDATE, Kind.CANCELLATION):
             yield words.say("The other events of the series stay as they are.")
-        elif kind in _ANSWERS or kind in (Kind.COUNTER, Kind.PROPOSAL_DECLINED):
+        elif kind in _ANSWERS or kind in _ABOUT_ONE:
             yield words.say("This is about one event of a series: {date}.", date=render_day(words, facts.occurrence))
     if occasion.by_link:
         yield words.say("The answer was given on the web page of the invitation.")

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     INVITATION = "invitation"
     DELEGATED_TO_YOU = "delegated-to-you"
     UPDATE = "update"
+    REPEATED = "repeated"  # an exception of a series that has changed: as it was, sent again since programs drop it
     CANCELLATION = "cancellation"
     REMOVED = "removed"
     PUBLISHED = "published"
@@ -81,6 +82,9 @@ FORMS: dict[Kind, Form] = {
         mark("{person} has changed this event."),
         mark("{person} has changed this series of events."),
         mark("{person} has changed one event of a series: {date}."),
+    ),
+    Kind.REPEATED: Form(
+        Tone.CHANGE, mark("Updated invitation: {event}"), mark("{person} has changed this series of events.")
     ),
     Kind.CANCELLATION: Form(
         Tone.CANCEL,

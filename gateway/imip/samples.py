@@ -120,7 +120,12 @@ def build_sample(name: str, *, domain: str, presentation: Presentation, at: date
 
 
 def _from_organizer(
-    method: Method, *lines: str, instance: bool = False, changes: tuple[FieldChange, ...] = (), **values: str
+    method: Method,
+    *lines: str,
+    instance: bool = False,
+    changes: tuple[FieldChange, ...] = (),
+    kind: Kind | None = None,
+    **values: str,
 ) -> Callable[[Scene, str], BuiltMail]:
     def build(scene: Scene, name: str) -> BuiltMail:
         own = (f"RECURRENCE-ID;TZID=Europe/Rome:{_INSTANCE}", *lines) if instance else lines
@@ -129,7 +134,8 @@ def _from_organizer(
             method, _UID, 0, scene.dana.address, (_LEE.address,), (_INSTANCE if instance else "",), True, "", calendar,
             changes,
         )  # fmt: skip
-        return build_itip_mail(message, _LEE, headers=scene.headers(name, scene.dana), presentation=scene.presentation)
+        headers = scene.headers(name, scene.dana)
+        return build_itip_mail(message, _LEE, headers=headers, presentation=scene.presentation, kind=kind)
 
     return build
 
@@ -206,6 +212,9 @@ SAMPLES: dict[str, Callable[[Scene, str], BuiltMail]] = {
             FieldChange("DTSTART", ";TZID=Europe/Rome:20261110T100000", ";TZID=Europe/Rome:20261111T140000", _INSTANCE),
             FieldChange("DTEND", ";TZID=Europe/Rome:20261110T110000", ";TZID=Europe/Rome:20261111T150000", _INSTANCE),
         ),
+    ),
+    "occurrence-repeated": _from_organizer(
+        Method.REQUEST, instance=True, start="20261111T140000", end="20261111T150000", kind=Kind.REPEATED
     ),
     "cancellation": _from_organizer(Method.CANCEL, status="CANCELLED"),
     "cancellation-series": _from_organizer(Method.CANCEL, _RULE, status="CANCELLED"),

@@ -8,7 +8,7 @@ import pytest
 from gateway.flows import queue
 from gateway.flows.build_mails import build_due
 from gateway.flows.delivery import deliver_due, xtext
-from tests.support.world import World, event
+from tests.support.world import UID, World, event
 
 GUEST = "guest@partner.example"
 
@@ -184,6 +184,42 @@ async def test_a_guest_to_whom_it_may_have_gone_is_told_that_it_is_off(world: Wo
     for _ in range(3):
         await world.work()
     assert world.methods(GUEST) == ["REQUEST", "CANCEL"]
+
+
+SERIES = "RRULE:FREQ=WEEKLY;COUNT=5"
+MOVED = (
+    "END:VEVENT", "BEGIN:VEVENT", f"UID:{UID}", "RECURRENCE-ID;TZID=Europe/Berlin:20260614T120000",
+    "DTSTAMP:20260601T080000Z", "DTSTART;TZID=Europe/Berlin:20260614T170000", "DURATION:PT1H", "SUMMARY:Plan",
+    "ORGANIZER;CN=Ann:mailto:ann@example.org", f"ATTENDEE;RSVP=TRUE:mailto:{GUEST}",
+)  # fmt: skip
+
+
+async def test_an_exception_that_goes_out_again_with_its_series_is_no_new_invitation(world: World) -> None:
+    """Programs drop exceptions when the series changes (interop §2.8); its guest is told just that."""
+    await world.change(event(GUEST, extra=(SERIES, *MOVED)))
+    for _ in range(2):
+        await world.work()
+    await world.change(event(GUEST, summary="The plan", extra=(SERIES, *MOVED)))
+    for _ in range(2):
+        await world.work()
+    first, exception, update, again = world.sent(GUEST)
+    assert b"Subject: Invitation:" in first
+    assert b"invites you to one event of a series" in exception
+    assert b"Subject: Updated invitation:" in update
+    assert b"Subject: Updated invitation:" in again
+    assert b"Ann has changed this series of events." in again
+    assert b"This is about one event of a series: Sunday, June 14, 2026." in again
+
+
+@pytest.mark.parametrize(("acting", "named"), [("bob@example.org", True), ("eve@elsewhere.example", False)])
+async def test_who_acts_for_the_organizer_stands_in_sender(world: World, acting: str, named: bool) -> None:
+    meeting = event(GUEST).replace("ORGANIZER;CN=Ann", f'ORGANIZER;CN=Ann;SENT-BY="mailto:{acting}"')
+    await world.change(meeting)
+    await world.work()
+    (mail,) = world.sent(GUEST)
+    assert b"From: Ann <ann@example.org>\r\n" in mail
+    assert (b"Sender: Bob <bob@example.org>\r\n" in mail) is named
+    assert (b"\r\nSender:" in mail) is named
 
 
 async def test_hold_release_drop(world: World) -> None:
