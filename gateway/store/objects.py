@@ -99,6 +99,22 @@ class StoredProposal:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The ids of an object's events, and from whom they are kept."""
+
+    event_ids: tuple[str, ...]
+    privacy: str | None
+
+    @classmethod
+    def of(cls, item: StoredObject) -> "_Shown":
+        return cls(item.event_ids, item.privacy)
+
+    def seen(self, account_id: str, key: str) -> tuple[str, ...]:
+        """Return the ids that somebody sees: what is secret, the owner alone (JMAP Calendars §5.4)."""
+        return () if self.privacy == "secret" and key != account_id else self.event_ids
+
+
 _Statuses = dict[tuple[str, str], AttendeeStatus]
 
 
@@ -135,19 +151,19 @@ class Objects:
         self.set_places(item, places, new=True)
 
     def update(self, item: StoredObject) -> None:
-        before = self._event_ids(item)
+        before = self._before(item)
         known = self._remember(item)
         changed = {name: value for name, value in values(item).items() if name in _CHANGING}
         self._texts.add({**changed, "object_id": item.id}, item.id)
         if known is None or known.alone != item.alone:  # others read which occurrences are alone (`Calendars`)
             self._texts.write()
         for key in self._watchers(item):
-            self._count(key, before, item.event_ids)
+            self._count(key, before.seen(item.account_id, key), _Shown.of(item).seen(item.account_id, key))
 
     def remove(self, item: StoredObject) -> None:
         self._forget()
         for key in self._watchers(item):
-            self._count(key, item.event_ids, ())
+            self._count(key, _Shown.of(item).seen(item.account_id, key), ())
         self._connection.execute(sa.delete(schema.objects).where(schema.objects.c.id == item.id))
 
     def get(self, object_id: str) -> StoredObject | None:
@@ -213,10 +229,11 @@ class Objects:
         where = {"parent": first.calendar_id, "name": first.href} if first else {}
         after = self._watchers(item)
         for key in after:
-            self._count(key, item.event_ids if key in before else (), item.event_ids, **where)
+            seen = _Shown.of(item).seen(item.account_id, key)
+            self._count(key, seen if key in before else (), seen, **where)
         for key in before:
             if key not in after:  # moved out of what was shared with them
-                self._count(key, item.event_ids, ())
+                self._count(key, _Shown.of(item).seen(item.account_id, key), ())
 
     def places(self, object_id: str) -> tuple[Place, ...]:
         table = schema.object_calendars
@@ -354,16 +371,14 @@ class Objects:
         self._statuses.clear()
         self._of_person.clear()
 
-    def _event_ids(self, item: StoredObject) -> tuple[str, ...]:
-        """The ids of an object's events as they stand before it is written."""
-        if item.kind != "VEVENT":
-            return ()
-        known = self._by_uid.get((item.account_id, item.uid), ())
-        alone = next((each.alone for each in known if each.id == item.id), None)
-        if alone is None:
-            self._texts.write()
-            alone = self._connection.execute(_ALONE, {"object_id": item.id}).scalar() or ()
-        return event_ids(item.id, alone)
+    def _before(self, item: StoredObject) -> "_Shown":
+        """What an object is shown as before it is written."""
+        known = next((o for o in self._by_uid.get((item.account_id, item.uid), ()) if o.id == item.id), None)
+        if known is not None:
+            return _Shown.of(known)
+        self._texts.write()
+        row = self._connection.execute(_SHOWN, {"object_id": item.id}).first()
+        return _Shown.of(item) if row is None else _Shown(replace(item, alone=row.alone).event_ids, row.privacy)
 
     def _count(self, key: str, before: Sequence[str], after: Sequence[str], **where: str) -> None:
         """Count what became of an object's events for one who sees them."""
@@ -399,7 +414,7 @@ _BY_UID = (
 _BY_UID_HELD = _hold(_BY_UID)
 _CHANGING = frozenset(StoredObject.__slots__) - {"id", "created_at"}
 _UPDATE = sa.update(schema.objects).where(_OBJECT.id == sa.bindparam("object_id"))
-_ALONE = sa.select(_OBJECT.alone).where(_OBJECT.id == sa.bindparam("object_id"))
+_SHOWN = sa.select(_OBJECT.alone, _OBJECT.privacy).where(_OBJECT.id == sa.bindparam("object_id"))
 _STATUSES = (
     sa.select(schema.attendees)
     .where(schema.attendees.c.object_id == sa.bindparam("object_id"))

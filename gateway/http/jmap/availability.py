@@ -8,7 +8,7 @@ A period that shows its event stands alone.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
-from itertools import pairwise
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 from gateway.errors import Refused
@@ -66,9 +66,10 @@ def read_busy_periods(
         try:
             for alone in item.alone or (None,):
                 record = EventRecord(item, places[outline.id], overlay, (), alone)
-                found += _periods(
+                periods = _periods(
                     record, view, window, floating, person, budget, attending_only="all" not in modes, details=details
                 )
+                found += islice(periods, most + 1 - len(found))
         except Refused as error:
             raise MethodError("tooLarge", error.public) from None
         if len(found) > most:

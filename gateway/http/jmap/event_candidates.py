@@ -8,6 +8,7 @@ share one row: those are read.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC
+from functools import partial
 
 from gateway.http.jmap.event_match import Candidate
 from gateway.http.jmap.event_view import EventRecord, load_records, show_event, start_of
@@ -16,6 +17,7 @@ from gateway.itip.recurrence import Budget
 from gateway.itip.tree import Component, parse_tree
 from gateway.jscalendar.alone import only_part
 from gateway.jscalendar.searched import searched_text, without_keywords
+from gateway.jscalendar.values import Json
 from gateway.store.objects import event_ids
 from gateway.store.outlines import Outline
 from gateway.store.unit import Unit
@@ -63,11 +65,16 @@ class Candidates:
         seen = tuple(calendar_id for calendar_id in calendar_ids if calendar_id in self._view.calendars)
         searched = outline.searched or ""
         searched = searched if self._view.is_own or not searched else without_keywords(searched)
-        return Candidate(outline, seen, searched, lambda: self._calendar(outline.id), self._budget)
+        calendar, event = partial(self._calendar, outline.id), partial(self._event, outline.id)
+        return Candidate(outline, seen, searched, calendar, event, self._budget)
 
     def _calendar(self, object_id: str) -> Component:
         item = self._unit.objects.get(object_id)
         return parse_tree(item.ical if item is not None else "")
+
+    def _event(self, object_id: str) -> Json:
+        record = load_records(self._unit, self._view, [object_id]).get(object_id)
+        return {} if record is None else show_event(record, self._view)
 
     def _read(self, outline: Outline, record: EventRecord) -> Candidate:
         event = show_event(record, self._view)
@@ -76,4 +83,5 @@ class Candidates:
             calendar = only_part(calendar, record.alone)
             start_at = start_of(event, UTC)
             outline = replace(outline, id=record.id, instance=record.alone, starts_at=start_at, ends_at=None)
-        return Candidate(outline, record.calendar_ids, searched_text([event]), lambda: calendar, self._budget)
+        searched = searched_text([event])
+        return Candidate(outline, record.calendar_ids, searched, lambda: calendar, lambda: event, self._budget)

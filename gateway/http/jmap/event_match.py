@@ -13,8 +13,9 @@ from gateway.itip.recurrence import Budget
 from gateway.itip.timezones import instant
 from gateway.itip.tree import Component
 from gateway.jscalendar.occurrences import read_occurrences
-from gateway.jscalendar.searched import text_holds
-from gateway.jscalendar.values import parse_local, parse_utc
+from gateway.jscalendar.overrides import build_instance, series_part
+from gateway.jscalendar.searched import searched_text, text_holds
+from gateway.jscalendar.values import InvalidProperty, Json, JsonMap, parse_local, parse_utc
 from gateway.store.outlines import Outline
 
 #: Conditions on what the event says.
@@ -28,12 +29,13 @@ _SLACK = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An event that may match. `searched` is what text conditions look at; the calendar is read where it must be."""
+    """An event that may match. `searched` is what text conditions look at; the rest is read where it must be."""
 
     outline: Outline
     calendar_ids: tuple[str, ...]
     searched: str
     calendar: Callable[[], Component]
+    event: Callable[[], Json]  # as the caller sees it
     budget: Budget
 
 
@@ -58,6 +60,28 @@ def event_condition(view: View, zone: tzinfo) -> Condition:
         return None
 
     return condition
+
+
+class InstanceTexts:
+    """Which instances of a series say by themselves all that a condition asks for (JMAP Calendars §5.11.1)."""
+
+    def __init__(self, filter_: JsonMap, event: JsonMap) -> None:
+        self._wanted = [(name, filter_[name].casefold()) for name in TEXT_CONDITIONS if filter_.get(name) is not None]
+        self._event = event
+        self._overrides: JsonMap = event.get("recurrenceOverrides") or {}
+        self._plain = self._said(series_part(event)) if self._wanted else True
+
+    def holds(self, key: str) -> bool:
+        """Tell whether the instance at a recurrenceOverrides key does."""
+        patch = self._overrides.get(key)
+        if not patch or not self._wanted:
+            return self._plain
+        instance = build_instance(self._event, key, patch)
+        return not isinstance(instance, InvalidProperty) and self._said(instance)
+
+    def _said(self, event: JsonMap) -> bool:
+        searched = searched_text([event])
+        return all(text_holds(searched, name, wanted) for name, wanted in self._wanted)
 
 
 def edge_of(value: object, zone: tzinfo) -> datetime | None:

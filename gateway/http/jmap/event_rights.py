@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from gateway.http.jmap.errors import SetFailure
 from gateway.http.jmap.view import View
 from gateway.itip.address import normal_address
+from gateway.jscalendar.expansion import is_on_rule
+from gateway.jscalendar.overrides import build_instance
 from gateway.jscalendar.patch import same_json
 from gateway.jscalendar.personal import PERSONAL
-from gateway.jscalendar.values import Json, JsonMap
+from gateway.jscalendar.values import InvalidProperty, Json, JsonMap, parse_local
 
 _ANSWER = frozenset(
     {"participationStatus", "expectReply", "scheduleSequence", "scheduleUpdated", "participationComment"}
@@ -100,18 +102,23 @@ def _answers(known: JsonMap, person: JsonMap) -> bool:
 
 
 def _overrides_allowed(view: View, before: JsonMap, after: JsonMap) -> bool:
-    """Only the caller's own answer, in any instance."""
+    """The same in instances of the series, which stay those that they were."""
     old, new = before.get("recurrenceOverrides") or {}, after.get("recurrenceOverrides") or {}
     if old.keys() - new.keys():
         return False
-    mine = {key for key, person in _people(before).items() if _is_caller(view, person)}
-    for key, patch in new.items():
-        for pointer in changed_members(old.get(key, {}), patch):
-            parts = pointer.split("/")
-            answers = len(parts) == 3 and parts[0] == "participants" and parts[1] in mine and parts[2] in _ANSWER
-            if not answers and parts[0] not in PERSONAL:
-                return False
-    return True
+    changed = [key for key in new if not same_json(old.get(key), new[key])]
+    return all(_instance_allowed(view, before, key, old.get(key), new[key]) for key in changed)
+
+
+def _instance_allowed(view: View, event: JsonMap, key: str, old: JsonMap | None, new: JsonMap) -> bool:
+    at = parse_local(key)
+    if old is None and (at is None or not is_on_rule(event, at)):
+        return False
+    known, wanted = build_instance(event, key, old or {}), build_instance(event, key, new)
+    if isinstance(known, InvalidProperty) or isinstance(wanted, InvalidProperty):
+        return False
+    left = changed_members(known, wanted) - PERSONAL
+    return left <= {"participants"} and _people_allowed(view, event, _people(known), _people(wanted))
 
 
 def _people(event: JsonMap) -> Json:

@@ -172,6 +172,8 @@ def show_occurrence(record: EventRecord, view: View, key: str, *, whole: bool = 
     if record.alone is not None:
         return None
     event = show_event(record, view, whole=whole)
+    if not event.keys() & {"recurrenceRule", "recurrenceOverrides"}:
+        return None
     override: Json = (event.get("recurrenceOverrides") or {}).get(key, {})
     if is_excluded(override) or not holds_instance(parse_tree(record.item.ical), key):
         return None

@@ -9,6 +9,7 @@ with silence or an hour of work.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import islice
 from typing import Any
 
 from gateway.errors import Refused
@@ -17,7 +18,14 @@ from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import MethodError
 from gateway.http.jmap.event_candidates import Candidates
-from gateway.http.jmap.event_match import CALENDAR_CONDITIONS, TEXT_CONDITIONS, Candidate, edge_of, event_condition
+from gateway.http.jmap.event_match import (
+    CALENDAR_CONDITIONS,
+    TEXT_CONDITIONS,
+    Candidate,
+    InstanceTexts,
+    edge_of,
+    event_condition,
+)
 from gateway.http.jmap.event_view import occurrence_id
 from gateway.http.jmap.filters import compile_filter
 from gateway.http.jmap.methods.events import read_zone
@@ -173,13 +181,15 @@ def find_ids(unit: Unit, view: View, query: Query, most: int) -> list[str]:
     found: list[Found] = []
     asked = {"by_text": _asks(query.filter, TEXT_CONDITIONS), "by_calendar": _asks(query.filter, CALENDAR_CONDITIONS)}
     for candidate in Candidates(unit, view, outlines, budget, **asked):
-        if query.expand:
-            found += _occurrences(candidate, query, keeps, budget)
-            if len(found) > most:
-                raise MethodError("cannotCalculateOccurrences", f"There are more than {most} occurrences")
-        elif keeps(candidate):
+        if not keeps(candidate):
+            continue
+        if not query.expand:
             outline = candidate.outline
             found.append(Found(outline.id, outline, "", outline.starts_at))
+            continue
+        found += islice(_occurrences(candidate, query, budget), most + 1 - len(found))
+        if len(found) > most:
+            raise MethodError("cannotCalculateOccurrences", f"There are more than {most} occurrences")
     return [each.id for each in _sorted(found, query.sort)]
 
 
@@ -215,14 +225,17 @@ def _asks(filter_: Any, names: frozenset[str]) -> bool:
     return not names.isdisjoint(filter_)
 
 
-def _occurrences(candidate: Candidate, query: Query, keeps: Callable[[Any], bool], budget: Budget) -> Iterator[Found]:
-    after, before = query.after_at, query.before_at
-    if after is None or before is None or not keeps(candidate):
+def _occurrences(candidate: Candidate, query: Query, budget: Budget) -> Iterator[Found]:
+    """Yield the instances that meet every condition by themselves."""
+    after, before, outline = query.after_at, query.before_at, candidate.outline
+    if after is None or before is None or query.filter is None:
         return
+    texts = InstanceTexts(query.filter, candidate.event()) if _asks(query.filter, TEXT_CONDITIONS) else None
     try:
         for each in read_occurrences(candidate.calendar(), after, before, query.zone, budget):
-            if each.start_at < before and (each.end_at > after or each.start_at >= after):
-                yield Found(occurrence_id(candidate.outline.id, each.key), candidate.outline, each.key, each.start_at)
+            inside = each.start_at < before and (each.end_at > after or each.start_at >= after)
+            if inside and (texts is None or texts.holds(each.key)):
+                yield Found(occurrence_id(outline.id, each.key), outline, each.key, each.start_at)
     except Refused as error:
         raise MethodError("cannotCalculateOccurrences", error.public) from None
 

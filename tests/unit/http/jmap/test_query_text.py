@@ -25,6 +25,31 @@ EVENT: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
+    ("filter_", "keys"),
+    [
+        ({"title": "lunch"}, ["07", "09"]),
+        ({"title": "dinner"}, ["08"]),
+        ({"location": "garden"}, ["08"]),
+        ({"title": "lunch", "location": "garden"}, []),
+        ({"text": "strassenfest"}, ["07", "08", "09"]),
+    ],
+)
+@pytest.mark.parametrize("own", [True, False])
+async def test_an_instance_meets_every_condition_by_itself(
+    world: World, ann: JmapClient, bob: JmapClient, filter_: dict[str, str], keys: list[str], *, own: bool
+) -> None:
+    """JMAP Calendars §5.11.1: with expandRecurrences all conditions match against the same instance."""
+    event = (await ann.call("CalendarEvent/set", create={"e": EVENT}))["created"]["e"]["id"]
+    await share(ann, bob)
+    window = {"after": "2026-06-01T00:00:00", "before": "2026-07-01T00:00:00"}
+    client = ann if own else as_guest(world, "bob", ann)
+    said = await client.call("CalendarEvent/query", filter={**window, **filter_}, expandRecurrences=True)
+    assert said["ids"] == [f"{event}_202606{day}T120000" for day in keys]
+    whole = (await client.call("CalendarEvent/query", filter={**window, **filter_}))["ids"]
+    assert whole == [event], "without it each condition may be met by another instance"
+
+
+@pytest.mark.parametrize(
     ("filter_", "found"),
     [
         ({"title": "LUNCH, with"}, True),

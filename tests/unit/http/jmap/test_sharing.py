@@ -202,6 +202,44 @@ async def test_inviting_oneself(world: World, ann: JmapClient, bob: JmapClient) 
     assert said["notUpdated"][closed]["type"] == "forbidden"
 
 
+async def test_inviting_to_one_instance(world: World, ann: JmapClient, bob: JmapClient) -> None:
+    """What may be done to the series may be done to an instance of it, and makes no instance that there was not."""
+    await share(ann, bob, mayRSVP=True)
+    rule = {"frequency": "daily", "count": 3}
+    guest = {"calendarAddress": "mailto:guest@outside.example", "roles": {"required": True}}
+    event = await make_event(ann, recurrenceRule=rule, participants={"g": guest}, mayInviteSelf=True)
+    reader = as_guest(world, "bob", ann)
+    me = {"calendarAddress": "mailto:bob@example.org", "roles": {"required": True}}
+    second, no_instance = f"{event}_20260608T120000", "2026-08-01T12:00:00"
+    said = await reader.call("CalendarEvent/set", update={second: {"participants/n": NEW}})
+    assert said["notUpdated"][second]["type"] == "forbidden"
+    said = await reader.call("CalendarEvent/set", update={second: {"participants/b": me}})
+    assert said["notUpdated"] is None
+    said = await reader.call("CalendarEvent/set", update={second: {"participants/b/participationStatus": "accepted"}})
+    assert said["notUpdated"] is None
+    overrides = (await ann.call("CalendarEvent/get", ids=[event]))["list"][0]["recurrenceOverrides"]
+    assert overrides["2026-06-08T12:00:00"]["participants/b"]["participationStatus"] == "accepted"
+    for key, patch in ((no_instance, {"participants/b": me}), ("2026-06-09T12:00:00", {"excluded": True})):
+        said = await reader.call("CalendarEvent/set", update={event: {f"recurrenceOverrides/{key}": patch}})
+        assert said["notUpdated"][event]["type"] == "forbidden", key
+
+
+async def test_what_becomes_secret_is_gone_for_others(world: World, ann: JmapClient, bob: JmapClient) -> None:
+    """RFC 8620 §5.2: an id that cannot be had any more is told as destroyed, one never seen not at all."""
+    await share(ann, bob)
+    reader = as_guest(world, "bob", ann)
+    state = (await reader.call("CalendarEvent/get", ids=[]))["state"]
+    event = await make_event(ann)
+    await make_event(ann, privacy="secret")
+    told = []
+    for privacy in ("public", "secret", "secret", "public"):
+        await ann.call("CalendarEvent/set", update={event: {"privacy": privacy, "title": f"{privacy} {len(told)}"}})
+        said = await reader.call("CalendarEvent/changes", sinceState=state)
+        told.append((said["created"], said["updated"], said["destroyed"]))
+        state = said["newState"]
+    assert told == [([event], [], []), ([], [], [event]), ([], [], []), ([event], [], [])]
+
+
 async def test_private_shows_when_and_secret_nothing(world: World, ann: JmapClient, bob: JmapClient) -> None:
     private = await make_event(ann, title="P", description="d", privacy="private", locations={"l": {"name": "x"}})
     secret = await make_event(ann, title="S", privacy="secret")

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Odd values where nobody expects them: each is named, nothing is trouble of ours, and nothing moves that need not."""
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from gateway.config import Config
+from gateway.config.options import HttpOptions
+from gateway.http.server import build_app
 from tests.support.jmap import JmapClient
 from tests.unit.http.conftest import World
 from tests.unit.http.jmap.test_types import calendars, make_event
@@ -92,3 +96,26 @@ async def test_an_index_in_a_reference_has_one_spelling(ann: JmapClient) -> None
         reference = {"resultOf": "1", "name": "Core/echo", "path": path}
         body = await ann.request(["Core/echo", {"a": [5]}, "1"], ["Core/echo", {"#b": reference}, "2"])
         assert body["methodResponses"][1][1]["type"] == "invalidResultReference", path
+
+
+async def test_only_what_recurs_has_occurrences(ann: JmapClient) -> None:
+    event = await make_event(ann)
+    once = f"{event}_20260607T120000"
+    assert (await ann.call("CalendarEvent/get", ids=[once]))["notFound"] == [once]
+    assert (await ann.call("CalendarEvent/set", destroy=[once]))["notDestroyed"][once]["type"] == "notFound"
+
+
+async def test_a_rule_of_too_many_occurrences_is_left_at_the_limit(world: World) -> None:
+    """Each occurrence past the limit would cost as much as one before it, up to the tenfold budget of the rule."""
+    config = dataclasses.replace(Config(), http=HttpOptions(max_expanded_instances=50))
+    small = build_app(dataclasses.replace(world.context, config=config))
+    client = JmapClient(small, "ann@example.org", world.accounts["ann"].id)
+    await make_event(client, recurrenceRule={"frequency": "minutely"}, duration="PT1S")
+    window = {"after": "2026-07-01T00:00:00", "before": "2027-01-01T00:00:00"}
+    times = {"utcStart": "2026-07-01T00:00:00Z", "utcEnd": "2027-01-01T00:00:00Z"}
+    for kind, method, arguments in (
+        ("cannotCalculateOccurrences", "CalendarEvent/query", {"filter": window, "expandRecurrences": True}),
+        ("tooLarge", "Principal/getAvailability", {"id": client.account_id, **times}),
+    ):
+        _, said = await client.said(method, **arguments)
+        assert (said["type"], said["description"]) == (kind, "There are more than 50 occurrences")
