@@ -44,6 +44,11 @@ def written_carried(expressed: JsonMap, wanted: JsonMap) -> Iterator[Prop]:
             yield Prop(NAME, escape_text(text), (("JSPTR", (pointer,)),))
 
 
+def is_of_rule(line: Prop) -> bool:
+    """Tell whether a carried member stands in the recurrenceRule, which is read and written apart from the rest."""
+    return (line.param("JSPTR") or "").startswith("recurrenceRule/")
+
+
 def size_fault(lines: tuple[Prop, ...]) -> InvalidProperty | None:
     """Return the fault of more unknown data than an event may carry."""
     size = sum(len(line.value.encode("utf-8", "replace")) for line in lines)

@@ -21,6 +21,8 @@ from gateway.itip.values import (
     parse_moments,
     parse_period,
 )
+from gateway.jscalendar.carry import NAME as JSPROP
+from gateway.jscalendar.carry import apply_carried, is_of_rule, written_carried
 from gateway.jscalendar.event import read_event, write_event
 from gateway.jscalendar.expansion import is_on_rule
 from gateway.jscalendar.overrides import build_instance, diff_instance, is_excluded, series_part
@@ -124,6 +126,8 @@ def _read_series(master: Component, instances: Iterable[Component], zones: Zones
     rule = _read_rule(master, form)
     if rule is not None:
         event["recurrenceRule"] = rule
+        filled = apply_carried(master, {"recurrenceRule": dict(rule)})["recurrenceRule"]
+        event["recurrenceRule"] = rule if any(recurrence_rule(filled, "")) else filled
     overrides: Json = dict(_single_dates(master, event, form, zones))
     for key, component in _keyed(master, instances, form, zones):
         instance = read_event(component, zones)
@@ -225,10 +229,17 @@ def _written_alone(event: JsonMap, old: tuple[Component, ...], zones: Zones) -> 
 def _with_rule(master: Component, event: JsonMap, before: JsonMap, form: Form) -> Component:
     wanted = event.get("recurrenceRule")
     if wanted is None:
-        return master.without("RRULE") if "recurrenceRule" in before or not before else master
+        return _carrying(master.without("RRULE"), ()) if "recurrenceRule" in before or not before else master
     if same_json(before.get("recurrenceRule"), plain_rule(wanted)):
         return master
-    return master.with_prop(Prop("RRULE", build_rrule(wanted, form.zone, all_day=form.kind is Kind.DATE)))
+    master = master.with_prop(Prop("RRULE", build_rrule(wanted, form.zone, all_day=form.kind is Kind.DATE)))
+    said = {"recurrenceRule": _read_rule(master, form) or {}}
+    return _carrying(master, written_carried(said, {"recurrenceRule": plain_rule(wanted)}))
+
+
+def _carrying(master: Component, of_rule: Iterable[Prop]) -> Component:
+    rest = (line for line in master.all(JSPROP) if not is_of_rule(line))
+    return _replacing(master, JSPROP, (*rest, *of_rule))
 
 
 def _with_dates(

@@ -14,7 +14,7 @@ from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component, Prop
 from gateway.jscalendar import alerts, people, places, texts, times
 from gateway.jscalendar.carry import NAME as JSPROP
-from gateway.jscalendar.carry import apply_carried, written_carried
+from gateway.jscalendar.carry import apply_carried, is_of_rule, written_carried
 from gateway.jscalendar.patch import same_json
 from gateway.jscalendar.schema import EVENT
 from gateway.jscalendar.values import Json, JsonMap
@@ -83,7 +83,8 @@ def write_event(component: Component, wanted: JsonMap, zones: Zones) -> Componen
     for group in GROUPS:
         if any(not same_json(now.get(member), wanted.get(member)) for member in group.members):
             component = _with_group(component, group.names, tuple(group.write(wanted, component)))
-    carried = tuple(written_carried({"@type": "Event", **_expressed(component, zones)}, wanted))
+    of_rule = [line for line in component.all(JSPROP) if is_of_rule(line)] if component.first("RRULE") else ()
+    carried = (*written_carried({"@type": "Event", **_expressed(component, zones)}, wanted), *of_rule)
     return component if set(component.all(JSPROP)) == set(carried) else _with_group(component, (JSPROP,), carried)
 
 

@@ -195,7 +195,9 @@ def _override_faults(event: JsonMap) -> list[InvalidProperty]:
 
 def _carry_faults(event: JsonMap) -> tuple[InvalidProperty, ...]:
     """Refuse more unknown data than may be carried, before any of it is written."""
-    fault = size_fault(tuple(written_carried({}, {k: v for k, v in series_part(event).items() if k not in _TEXTS})))
+    rule = {"recurrenceRule": event["recurrenceRule"]} if "recurrenceRule" in event else {}
+    said = {name: member for name, member in {**series_part(event), **rule}.items() if name not in _TEXTS}
+    fault = size_fault(tuple(written_carried({}, said)))
     return () if fault is None else (fault,)
 
 

@@ -17,6 +17,7 @@ Rule = Callable[[Any, str], Iterator[InvalidProperty]]
 _MAX_INT = 2**53 - 1
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"\x00-\x20\x7f]*\Z")
 _GEO = re.compile(r"geo:[^\s\x00-\x20\x7f]+\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]*\Z")
 _COLOR = re.compile(r"(#[0-9A-Fa-f]{3,8}|[A-Za-z]{3,30})\Z")
 _MONTH = re.compile(r"(1[0-3]|[1-9])L?\Z")
@@ -246,7 +247,10 @@ def recurrence_rule(value: Any, path: str) -> Iterator[InvalidProperty]:
 _NO_PATCH = _when(lambda value: isinstance(value, dict), "an object")
 
 EVENT: dict[str, Rule] = {
-    "uid": named,
+    "uid": _when(
+        lambda value: _is_text(value) and 0 < len(value) <= 255 and _CONTROL.search(value) is None,
+        "a non-empty string of at most 255 characters and no control characters",
+    ),
     "relatedTo": map_of(named, RELATION),
     "prodId": text,
     "created": utc_time,

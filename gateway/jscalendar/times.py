@@ -84,7 +84,7 @@ def read_times(component: Component, zones: Zones) -> Json:
     if start is None:
         return {}
     name, zone = _where(start, zones)
-    wall = start.wall if zone is None else wall_time(zones.utc(start), zone)
+    wall = _wall_in(start, zone, zones)
     event: Json = {"start": local_text(wall)}
     if start.is_date or (component.value("SHOW-WITHOUT-TIME") or "").upper() == "TRUE":
         event["showWithoutTime"] = True
@@ -117,6 +117,13 @@ def _where(moment: Moment, zones: Zones) -> tuple[str | None, tzinfo | None]:
     return ("Etc/UTC", UTC) if zone.iana is None else (zone.iana, zone.tzinfo)
 
 
+def _wall_in(moment: Moment, zone: tzinfo | None, zones: Zones) -> datetime:
+    """Return a moment by the clock of a zone; as it is written there, even where the clock skips that time."""
+    if zone is None or (moment.kind is Kind.ZONED and zones.zone(moment.tzid).tzinfo == zone):
+        return moment.wall
+    return wall_time(zones.utc(moment), zone)
+
+
 def _read_end(component: Component, start: Moment, zone: tzinfo | None, zones: Zones) -> Json:
     written = parse_json_duration((component.value("DURATION") or "").strip())
     prop = component.first("DTEND")
@@ -128,7 +135,7 @@ def _read_end(component: Component, start: Moment, zone: tzinfo | None, zones: Z
     end_name, end_zone = _where(end, zones)
     wall = end.wall
     if end_zone is not None and zone is not None:
-        wall = wall_time(zones.utc(end), zone)
+        wall = _wall_in(end, zone, zones)
         if end_zone != zone:
             event["endTimeZone"] = end_name
     length = duration_between(start.wall, wall, zone)

@@ -282,3 +282,20 @@ def test_bytes_that_are_no_utf8_can_be_shown_and_stay_as_they_are() -> None:
     event["title"].encode()
     edited = build_tree(to_ical({**event, "color": "red"}, stored)).encode("utf-8", "surrogateescape")
     assert b":Caf\xe9" in edited
+
+
+def test_what_a_rule_says_beside_rrule_is_carried_with_it() -> None:
+    """Unknown members survive in the rule as elsewhere, and go when it goes."""
+    rule = {"@type": "RecurrenceRule", "frequency": "daily", "count": 3, "example.com:why": {"a": 1}}
+    overrides = {"2026-06-08T12:00:00": {"title": "Other"}}
+    event = {"title": "T", "example.com:x": 1, "recurrenceRule": rule, "recurrenceOverrides": overrides}
+    back = there_and_back(event)
+    assert back["recurrenceRule"] == rule
+    assert back["recurrenceOverrides"] == overrides
+    calendar = to_ical(whole(event))
+    edited = from_ical(to_ical({**back, "title": "New"}, calendar))
+    assert edited["recurrenceRule"] == rule
+    once = to_ical({name: member for name, member in back.items() if not name.startswith("recurrence")}, calendar)
+    assert "recurrenceRule" not in build_tree(once)
+    large = parse_event({**back, "recurrenceRule": {**rule, "example.com:why": "y" * 70_000}})
+    assert [fault.path for fault in large.faults] == ["recurrenceRule"]

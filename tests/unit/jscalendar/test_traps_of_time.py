@@ -313,3 +313,19 @@ def test_no_value_makes_a_line_of_its_own(members: dict[str, Any]) -> None:
 )
 def test_each_fault_is_named(members: dict[str, Any], path: str) -> None:
     assert path in faulty(**members)
+
+
+def test_a_start_that_the_clock_skips_is_the_start_of_a_series_all_the_same() -> None:
+    """02:30 on the day that summer time begins: an edit of the title must not move the other days to 03:30."""
+    rule = {"frequency": "daily", "count": 3}
+    calendar = to_ical(good(start="2027-03-28T02:30:00", duration="PT1H", recurrenceRule=rule))
+    shown = from_ical(calendar)
+    assert (shown["start"], shown["duration"]) == ("2027-03-28T02:30:00", "PT1H")
+    after = lines({**shown, "title": "Edited"}, calendar)
+    assert "DTSTART;TZID=Europe/Berlin:20270328T023000" in after
+    assert "SUMMARY:Edited" in after
+
+
+def test_a_uid_is_one_line() -> None:
+    for uid in ("", "a\nb", "\x00", "u" * 256):
+        assert faulty(uid=uid) == ["uid"]
