@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Refused
 from gateway.flows.alerts import AlertWatch, DueAlert
 from gateway.flows.context import Context
-from gateway.http.auth import Authenticator, Login
+from gateway.http.auth import Authenticator, Login, is_valid
 from gateway.http.jmap.errors import MethodError
 from gateway.http.jmap.view import open_view, visible_accounts
 from gateway.http.problem import problem
@@ -95,7 +95,11 @@ class EventSource:
                 del self._listeners[account_id]
 
     async def _states(self, login: Login, types: frozenset[str]) -> States:
+        now = self._context.clock.now()
+
         def fn(unit: Unit) -> States:
+            if not is_valid(unit, login, now):
+                raise Refused("unauthenticated", "The login is not valid any more")
             states: States = {}
             for account in visible_accounts(unit, login.account):
                 view = open_view(unit, login, account.id)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may come in, and what guessing gets."""
 
+import asyncio
 import base64
 from datetime import timedelta
 
@@ -116,3 +117,29 @@ async def test_a_browser_from_a_permitted_origin_only(world: World) -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
         answer = await http.get("/jmap/session", headers={"Origin": "https://evil.example"})
         assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_guesses_at_once_pass_the_brake_no_more_than_one_by_one(world: World) -> None:
+    """Checked before the slow hash and counted after it, any number got through together."""
+    names = [("ann@example.org", f"127.0.0.{n}") for n in range(1, 16)] + [("127.0.0.99", "127.0.0.20")] * 15
+    answers = await asyncio.gather(*(get(world, basic(name, "guess"), client=host) for name, host in names))
+    statuses = [answer.status_code for answer in answers]
+    assert (statuses[:15].count(401), statuses[15:].count(401)) == (10, 10)
+    answer = await get(world, basic("bob@example.org", PASSWORD), client="127.0.0.99")
+    assert answer.status_code == 200, "a name like an address shuts out nobody there"
+
+
+async def test_who_is_in_stays_in_while_others_guess(world: World) -> None:
+    assert (await get(world, basic("ann@example.org", PASSWORD))).status_code == 200
+    for minute in range(4):
+        for _ in range(11):
+            answer = await get(world, basic("ann@example.org", "guess"))
+        assert answer.status_code == 429
+        assert (await get(world, basic("ann@example.org", PASSWORD))).status_code == 200, minute
+        world.clock.advance(timedelta(minutes=2))  # longer in all than a proof is good for when it is not used
+
+
+async def test_many_requests_at_once_prove_a_password_once(world: World) -> None:
+    """A client that begins with a burst is no guesser."""
+    answers = await asyncio.gather(*(get(world, basic("ann@example.org", PASSWORD)) for _ in range(15)))
+    assert {answer.status_code for answer in answers} == {200}

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.flows.accounts import add_token
 from tests.support.jmap import JmapClient
 from tests.unit.http.conftest import World
 from tests.unit.http.jmap.test_sharing import as_guest, share
@@ -126,3 +127,16 @@ async def test_default_alerts_are_pushed_to_whom_they_belong(
         (_, bobs), (_, anns) = await anext(to_bob), await anext(to_ann)
     assert (bobs["accountId"], bobs["calendarEventId"], bobs["alertId"]) == (ann.account_id, made, "d")
     assert (anns["accountId"], anns["calendarEventId"], anns["alertId"]) == (ann.account_id, made, "a")
+
+
+async def test_a_stream_ends_with_the_login_that_opened_it(world: World, ann: JmapClient, url: str) -> None:
+    """A token that was taken back, or has come to its end, is told nothing more."""
+    token, secret = await add_token(world.context, ann.account_id, "browser", ("jmap",))
+    ready, bearer = asyncio.Event(), world.client()
+    bearer.http.headers["Authorization"] = f"Bearer {secret}"
+    waiting = asyncio.create_task(listen(bearer, url, "types=*&closeafter=no&ping=0", ready))
+    await asyncio.wait_for(ready.wait(), 10)
+    await world.context.store.write(lambda unit: unit.accounts.remove_token(token.id))
+    await ann.call("CalendarEvent/set", create={"e": {"start": "2026-06-07T12:00:00"}})
+    with pytest.raises(AssertionError, match="the stream ended"):
+        await asyncio.wait_for(waiting, 20)
