@@ -38,6 +38,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     change.add_argument("--locale", help="language where a guest's is not known")
     change.add_argument("--accent", help="colour of buttons and links, such as #1d4ed8")
     change.add_argument("--footer", help="a line below each mail")
+    change.add_argument("--alarm-from-name", help="display name in From of this domain's alarm mails")
+    change.add_argument("--alarm-from-email", help="address in From of them; empty = the instance's")
     change.add_argument("--logo", type=Path, help=f"PNG, JPEG, GIF or WebP of at most {MAX_LOGO_BYTES // 1024} KiB")
     change.add_argument("--retire-selector", help="stop signing with this key; its record may go when mails have aged")
     add.set_defaults(func=run(_add))
@@ -76,9 +78,12 @@ async def _list(args: argparse.Namespace) -> int:
     return answer(args, {"domains": documents}, table(rows) or "no domains")
 
 
+_LOOKS = ("name", "locale", "accent", "footer", "alarm_from_name", "alarm_from_email")
+
+
 async def _set(args: argparse.Namespace) -> int:
     name = accounts.normal_domain(args.domain)
-    given: dict[str, Any] = {key: getattr(args, key) for key in ("name", "locale", "accent", "footer")}
+    given: dict[str, Any] = {key: getattr(args, key) for key in _LOOKS}
     if args.logo:
         given["logo"] = _logo(args.logo)
     async with opened(args) as context:

@@ -13,6 +13,7 @@ from gateway.itip.address import build_mailto, is_mailable, normal_address
 from gateway.store.accounts import AccessToken, Account, Domain, Identity, hash_password, token_hash
 from gateway.store.calendars import Calendar
 from gateway.store.unit import Unit
+from policies.match import address_fault, line_fault
 
 #: What an account may do; each is on unless denied (`account add --deny`).
 PERMISSIONS: Mapping[str, str] = {
@@ -204,8 +205,12 @@ async def change_domain(
     """Change how a domain's mails look (given values only), or let a DKIM key stop signing.
 
     Raises:
-        Refused: `not-found`.
+        Refused: `not-found`, `bad-value`.
     """
+    for key, fault_of in (("alarm_from_name", line_fault), ("alarm_from_email", address_fault)):
+        fault = fault_of(str(settings[key])) if settings.get(key) else None
+        if fault is not None:
+            raise Refused("bad-value", fault)
 
     def fn(unit: Unit) -> None:
         domain = unit.accounts.domain(name)

@@ -40,6 +40,7 @@ class AlarmWord:
     reader: Reader
     firing: Firing
     is_late: bool
+    unreached: tuple[str, ...] = ()  # who was to be reached as well and may not
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ def _built(word: AlarmWord, *, is_own: bool) -> dict[str, Any]:
         "description": firing.alarm.description,
         "fire_at": firing.at.isoformat(),
         "is_late": word.is_late,
+        "unreached": word.unreached,
     }
 
 
@@ -198,6 +200,7 @@ def _facts(alarm: Mapping[str, Any], told_at: datetime) -> AlarmFacts:
         description=alarm["description"],
         late_due_at=fire_at.astimezone(start.tzinfo or UTC) if alarm["is_late"] else None,
         told_at=told_at,
+        unreached=tuple(alarm.get("unreached", ())),  # a task of an older version does not say
     )
 
 

@@ -4,7 +4,7 @@
 Where somebody may not be mailed, the owner is mailed instead, and the refusal is recorded with its rule.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.flows.context import Context
@@ -27,10 +27,11 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """One address that is mailed; `is_own` where it is the account's."""
+    """One address that is mailed; `is_own` where it is the account's. `unreached` are those for whom it stands in."""
 
     address: str
     is_own: bool
+    unreached: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,9 @@ def choose_recipients(unit: Unit, context: Context, account: Account, firing: Fi
             refused.append(Unreached(facts.address, "deny", verdict))
     if refused and not any(each.is_own for each in reached):
         reached.append(Reached(account.address, True))
-    return Recipients(tuple(dict.fromkeys(reached)), tuple(refused))
+    unreached = tuple(each.address for each in refused)
+    told = (replace(each, unreached=unreached) if each.is_own else each for each in reached)
+    return Recipients(tuple(dict.fromkeys(told)), tuple(refused))
 
 
 def _ask(unit: Unit, context: Context, account: Account, address: str, now: datetime) -> bool:

@@ -11,17 +11,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
+from gateway.flows.accounts import may
 from gateway.flows.alarm_plans import LOOK_AHEAD, Reader, read_reader
 from gateway.flows.alarm_recipients import judge_recipient
+from gateway.flows.consents import wants_alarms
 from gateway.flows.context import Context
 from gateway.flows.due_alarms import DAY, alarm_facts
 from gateway.itip.firings import Firing
 from gateway.store.accounts import Account
-from gateway.store.alarms import FiredAlarm, Pace
+from gateway.store.alarms import FiredAlarm, Pace, PlannedAlarm
 from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
 from policies import alarms, external_recipients
-from policies.alarms import FIRE, FIRE_LATE, GATHER, AlarmSettings, decide_alarm, window_ends_at
+from policies.alarms import FIRE, FIRE_LATE, GATHER, SKIP, AlarmFacts, AlarmSettings, decide_alarm, window_ends_at
 from policies.external_recipients import PERMIT
 from policies.verdict import Verdict
 
@@ -137,6 +139,22 @@ class _Player:
     def _mailed(self, before: Pace, at: datetime, *, count: int = 1) -> None:
         self._before, self._pace, self._held_until = before, replace(self._pace, last_mail_at=at), None
         self._mails += [at] * count
+
+
+def why_not(
+    account: Account, item: StoredObject, row: PlannedAlarm, at: datetime, settings: AlarmSettings
+) -> Verdict | None:
+    """Return what keeps a planned alarm from a mail at its time, as far as that is known without its event's text."""
+    if row.rule:
+        return Verdict(GATHER, row.rule, _MEANINGS.get(row.rule, ""))
+    verdict = decide_alarm(
+        AlarmFacts(
+            now=at, fire_at=at, due_at=at, starts_at=at, ends_at=at,
+            draft=item.is_draft, permitted=may(account, "alarms-send"), wanted=wants_alarms(account),
+        ),
+        settings,
+    )  # fmt: skip
+    return verdict if verdict.action == SKIP else None
 
 
 def history(unit: Unit, account: Account, limit: int = 50) -> tuple[Past, ...]:

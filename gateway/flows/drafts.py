@@ -108,7 +108,10 @@ def build(context: Context, draft: Draft, now: datetime) -> BuiltMail:
         return build_notice(draft.said, draft.recipient, headers=headers, presentation=draft.presentation)
     if isinstance(draft.said, AlarmMail):
         first, *also = draft.said.facts
-        return build_alarm_mail(first, draft.recipient, headers=headers, presentation=draft.presentation, also=also)
+        owner = None if draft.said.is_own else head.reply_to
+        return build_alarm_mail(
+            first, draft.recipient, headers=headers, presentation=draft.presentation, also=also, owner=owner
+        )
     return build_itip_mail(
         draft.said.message,
         draft.recipient,

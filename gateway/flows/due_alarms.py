@@ -200,7 +200,8 @@ def _mail(
                 outcomes.append(outcome_of(account, each, recipient.address, "sent", each.verdict))
                 write_journal(unit, account, outcomes[-1], now)
                 reached[recipient.address] = recipient
-                word = AlarmWord(each.item, each.reader, each.firing, is_late=each.verdict.action == FIRE_LATE)
+                is_late = each.verdict.action == FIRE_LATE
+                word = AlarmWord(each.item, each.reader, each.firing, is_late, recipient.unreached)
                 words.setdefault((recipient.address, place if apart else 0), []).append(word)
         for refusal in chosen.refused:
             if remember(unit, account, each, refusal.address, refusal.verdict, now, outcome=refusal.outcome):

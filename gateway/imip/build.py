@@ -89,6 +89,7 @@ class AlarmFacts:
     description: str = ""
     late_due_at: datetime | None = None  # set where the reminder comes late
     told_at: datetime | None = None  # when it was decided, for "begins in ..."; the mail's own date where later
+    unreached: tuple[str, ...] = ()  # who was to have it as well and may not
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +149,13 @@ def build_alarm_mail(
     headers: Headers,
     presentation: Presentation,
     also: Sequence[AlarmFacts] = (),
+    owner: Person | None = None,
 ) -> BuiltMail:
     """Build a reminder, with the files that its calendar holds (RFC 5545 §3.6.6).
 
     It carries no calendar part: nothing is asked, and an outsider gets no copy of the event.
-    `also` are further events that the same mail reminds of, each with a row of its own.
+    `also` are further events that the same mail reminds of, each with a row of its own; `owner` is whose calendar
+    it is, where that is not the recipient.
 
     Raises:
         Refused: `bad-address`.
@@ -160,6 +163,8 @@ def build_alarm_mail(
     occasion = Occasion(
         Kind.ALARM,
         recipient,
+        by=owner,
+        unreached=tuple(dict.fromkeys(address for each in (alarm, *also) for address in each.unreached)),
         facts=_occurrence_facts(alarm),
         at=max(headers.date, alarm.told_at or headers.date),
         due_at=alarm.late_due_at,

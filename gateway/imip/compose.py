@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From facts to a letter: which sentences and rows a kind of mail shows, in the reader's language. No markup here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -25,7 +25,7 @@ _OVER = (Kind.CANCELLATION, Kind.REMOVED)
 _FULL = (*_INVITING, Kind.PUBLISHED, Kind.ALARM, Kind.COUNTER, Kind.HELD)
 _ANSWERS = (Kind.ACCEPTED, Kind.DECLINED, Kind.TENTATIVE, Kind.DELEGATED, Kind.REPLY, Kind.ANSWER_RECORDED)
 _MOMENT = timedelta(minutes=1)
-_MAX_FAILURES = 10
+_MAX_NAMED = 10
 _KEEP_IT = mark("Please do not forward this message: whoever has it can answer in your name.")
 #: A subject that stays ASCII is readable in every log and queue listing.
 _FINE_TYPE = str.maketrans({"\xa0": " ", "–": "-"})
@@ -48,6 +48,7 @@ class Occasion:
     failures: tuple[tuple[str, str], ...] = ()  # whom a mail did not reach, and what the mail system said of each
     at: datetime | None = None  # when this is written, for what is said relative to it
     due_at: datetime | None = None  # when a late alarm should have come
+    unreached: tuple[str, ...] = ()  # whom an alarm was for as well, and who may not be mailed
     also: tuple[EventFacts, ...] = ()  # further events that one alarm mail reminds of
     hide_guests: bool = False
     by_link: bool = False  # the answer came over the web page
@@ -121,7 +122,9 @@ def _headline(words: Words, occasion: Occasion) -> str:
     values = {
         "person": _shown(occasion.by) or (facts.organizer.shown if facts and facts.organizer else ""),
         "date": render_day(words, facts.occurrence) if facts and facts.occurrence else "",
-        "address": _unreached(words, occasion) or occasion.address or occasion.reader.address,
+        "address": _named(words, [address for address, _ in occasion.failures])
+        or occasion.address
+        or occasion.reader.address,
         "answer": words.label(ANSWERS.get(occasion.partstat, ANSWERS["NEEDS-ACTION"])),
         "delegate": _delegate(occasion),
     }
@@ -163,12 +166,17 @@ def _details(words: Words, occasion: Occasion) -> Iterable[str]:
     if occasion.due_at is not None:
         due = occasion.due_at.astimezone(facts.span.start.tzinfo) if facts and facts.span else occasion.due_at
         yield words.say("This reminder is late. It was due at this time: {date}", date=render_span(words, Span(due)))
+    if occasion.unreached:
+        yield words.say(
+            "This reminder was also meant for: {addresses}. The rules of this service did not let it be sent there.",
+            addresses=_named(words, occasion.unreached),
+        )
 
 
-def _unreached(words: Words, occasion: Occasion) -> str:
-    """Return the addresses that a mail did not reach, the later ones counted only."""
-    shown = [clean_line(address, 254) for address, _ in occasion.failures[:_MAX_FAILURES]]
-    rest = len(occasion.failures) - len(shown)
+def _named(words: Words, addresses: Sequence[str]) -> str:
+    """Return the addresses that something did not reach, the later ones counted only."""
+    shown = [clean_line(address, 254) for address in addresses[:_MAX_NAMED]]
+    rest = len(addresses) - len(shown)
     if rest:
         shown.append(words.count("{number} more", "{number} more", rest))
     return words.list(shown) if shown else ""
@@ -176,7 +184,7 @@ def _unreached(words: Words, occasion: Occasion) -> str:
 
 def _reports(occasion: Occasion) -> Iterable[str]:
     """Yield what the mail system said: of one guest as it is, of several by address."""
-    shown = occasion.failures[:_MAX_FAILURES]
+    shown = occasion.failures[:_MAX_NAMED]
     return (reason if len(occasion.failures) == 1 else f"{address}: {reason}" for address, reason in shown)
 
 
@@ -261,7 +269,13 @@ def _actions(words: Words, occasion: Occasion, presentation: Presentation) -> It
 def _footer(words: Words, occasion: Occasion, presentation: Presentation) -> Iterable[str]:
     facts, reader = occasion.facts, occasion.reader.address
     organizer = facts.organizer if facts else None
-    if occasion.kind is Kind.ALARM:
+    if occasion.kind is Kind.ALARM and occasion.by is not None:
+        yield words.say(
+            "You receive this message because the calendar of {person} has a reminder for {address}.",
+            person=_shown(occasion.by),
+            address=reader,
+        )
+    elif occasion.kind is Kind.ALARM:
         yield words.say("You receive this message because a calendar has a reminder for {address}.", address=reader)
     elif organizer is not None and same_address(organizer.address, reader):
         yield words.say("You receive this message because you organize this event.")

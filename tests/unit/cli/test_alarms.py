@@ -73,6 +73,16 @@ def test_off_and_on(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not list(out.glob("new/*"))
 
 
+def test_a_domain_has_its_own_name_and_address_for_alarm_mails(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document(capsys, "domain", "add", "example.org", "--no-dkim")
+    set_ = ("domain", "set", "example.org", "--alarm-from-name", "House", "--alarm-from-email")
+    assert main([*set_, "bell"]) == 65
+    assert document(capsys, *set_, "bell@example.org")["settings"]["alarm_from_email"] == "bell@example.org"
+    document(capsys, "alarms", "run", "--until", "2099-03-01T12:00:00Z")
+    (mail,) = (message_from_bytes(path.read_bytes()) for path in out.glob("new/*"))
+    assert mail["From"] == "House <bell@example.org>"
+
+
 def test_a_time_that_is_none_is_a_usage_error(out: Path) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["alarms", "run", "--until", "tomorrow"])

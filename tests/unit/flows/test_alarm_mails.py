@@ -115,6 +115,18 @@ async def test_somebody_outside_gets_a_way_out_and_no_link_to_the_calendar(world
     assert await world.store.read(link) == ("unsubscribe", "ann", EVE)
 
 
+async def test_who_may_not_be_mailed_is_told_to_the_owner_and_to_nobody_else(world: AlarmWorld) -> None:
+    await world.set("external_recipients.alarms", "domains")
+    await world.set("external_recipients.domains", ["partner.example"])
+    await world.put(f"{START}!TRIGGER:-PT15M|ATTENDEE:mailto:{EVE}|ATTENDEE:mailto:dan@partner.example")
+    await world.at("2026-06-01 09:45")
+    said = {mail["To"].addresses[0].addr_spec: text(mail) for mail in await mails(world)}
+    told = f"This reminder was also meant for: {EVE}. The rules of this service did not let it be sent there."
+    assert told in said[ANN]
+    assert EVE not in said["dan@partner.example"]
+    assert "the calendar of Ann has a reminder for dan@partner.example." in said["dan@partner.example"]
+
+
 async def test_a_hostile_event_cannot_write_headers_or_markup(world: AlarmWorld) -> None:
     await world.put("DTSTART:20260601T120000Z|SUMMARY:Hi\\nBcc: x@y.example\\n<script>alert(1)</script>!TRIGGER:-PT1H")
     await world.at("2026-06-01 11:00")

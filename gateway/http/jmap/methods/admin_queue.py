@@ -10,12 +10,14 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from gateway.errors import Refused
 from gateway.flows import queue
 from gateway.flows.alarm_mails import ALARM_TASK
 from gateway.flows.alarm_plans import next_time
+from gateway.flows.alarm_view import why_not
 from gateway.flows.context import Context
 from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
@@ -32,6 +34,7 @@ from gateway.store.objects import StoredObject
 from gateway.store.outbox import Message, Recipient
 from gateway.store.tasks import Task
 from gateway.store.unit import Unit
+from policies.verdict import Verdict
 
 _LIMIT = 10_000
 _STATUS = {"pending": "Pending", "retry": "Retry", "failed": "Failed", "held": "Held"}
@@ -58,23 +61,33 @@ class Kind:
 def methods(context: Context) -> dict[str, MethodEntry]:
     """Return /get, /query and /set of both lists."""
     table: dict[str, MethodEntry] = {}
-    for name, kind in (("x:Task", Kind(_tasks, "due")), ("x:QueuedMessage", Kind(_messages, "nextRetry"))):
+    tasks = Kind(partial(_tasks, context), "due")
+    for name, kind in (("x:Task", tasks), ("x:QueuedMessage", Kind(_messages, "nextRetry"))):
         table[f"{name}/get"] = MethodEntry(_getter(context, kind), ADMIN)
         table[f"{name}/query"] = MethodEntry(_querier(context, kind), ADMIN)
         table[f"{name}/set"] = MethodEntry(_setter(context, kind), ADMIN, writes=True)
     return table
 
 
-def _tasks(unit: Unit, account_id: str | None) -> list[Json]:
+def _tasks(context: Context, unit: Unit, account_id: str | None) -> list[Json]:
     owed = [_task_json(task) for task in unit.tasks.all(account_id=account_id, limit=_LIMIT)]
+    settings = context.policy(unit).alarms
+    accounts = {account.id: account for account in unit.accounts.all()}
     planned = unit.alarms.all(_LIMIT) if account_id is None else unit.alarms.of_account(account_id, _LIMIT)
     items = unit.objects.get_many(alarm.object_id for alarm in planned)
     timed = ((alarm, item, next_time(unit, item, alarm)) for alarm in planned if (item := items.get(alarm.object_id)))
-    return owed + [_alarm_json(alarm, item, at) for alarm, item, at in timed if at is not None]
+    return owed + [
+        _alarm_json(alarm, item, at, why_not(accounts[alarm.account_id], item, alarm, at, settings))
+        for alarm, item, at in timed
+        if at is not None and alarm.account_id in accounts
+    ]
 
 
-def _alarm_json(alarm: PlannedAlarm, item: StoredObject, at: datetime) -> Json:
-    """An alarm that is planned shows as the task it becomes when its time has come; its event says when that is."""
+def _alarm_json(alarm: PlannedAlarm, item: StoredObject, at: datetime, verdict: Verdict | None) -> Json:
+    """An alarm that is planned shows as the task it becomes when its time has come; its event says when that is.
+
+    `rule` and `reason` say why it waits beyond its time, or why no mail will come of it as things stand.
+    """
     due = utc_text(at)
     return {
         "id": alarm.id,
@@ -88,6 +101,8 @@ def _alarm_json(alarm: PlannedAlarm, item: StoredObject, at: datetime) -> Json:
         "due": due,
         "messages": [],
         "to": None,
+        "rule": verdict.rule if verdict else None,
+        "reason": verdict.reason if verdict else None,
     }
 
 

@@ -171,6 +171,10 @@ async def test_a_planned_alarm_shows_as_the_task_it_will_become(root: JmapClient
     (task,) = (await root.call("x:Task/get", ids=[task_id]))["list"]
     assert (task["eventId"], task["accountId"], task["status"]["@type"]) == (event["id"], ann.account_id, "Pending")
     assert task["due"] == task["status"]["due"]
+    assert (task["rule"], task["reason"]) == (None, None)
+    await root.call("x:CalendarAlarm/set", update={"singleton": {"enable": False}})
+    (task,) = (await root.call("x:Task/get", ids=[task_id]))["list"]
+    assert (task["rule"], task["reason"]) == ("alarm.disabled", "Alarm mails are switched off")
     said = await root.call("x:Task/set", destroy=[task_id])
     assert said["notDestroyed"][task_id]["type"] == "forbidden"
     await ann.call("CalendarEvent/set", destroy=[event["id"]])
