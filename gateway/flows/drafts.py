@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drafts: all that one mail is built from, gathered in one read of the store, so that building needs no database."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -43,7 +44,10 @@ from gateway.store.sent import Sent
 from gateway.store.serials import lane
 from gateway.store.tasks import Task
 from gateway.store.unit import Unit
+from policies.incoming import party_of
 from policies.scheduling import SchedulingSettings
+
+_MESSAGE_ID = re.compile(r"<[\x21-\x3b\x3d\x3f-\x7e]{3,250}>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +153,20 @@ def _itip_draft(
         presentation=replace(shown, templates=own_template(source, shown.templates)),
         keys=signing_keys(unit, context, head.domain),
         message_id=build_message_id(message, owed.recipient, secret=context.key("message-id"), domain=head.domain),
-        thread=tuple(sent.message_id for sent in thread if sent.message_id),
+        thread=(*(sent.message_id for sent in thread if sent.message_id), *_answered(unit, account, message)),
         token=token,
         hide_guests=item.hide_attendees if item else False,
         kind=kind,
     )
+
+
+def _answered(unit: Unit, account: Account, message: ItipMessage) -> tuple[str, ...]:
+    """Return the Message-ID of the invitation that is answered, where it came by mail (RFC 5322 §3.6.4)."""
+    if party_of(message.method) != "attendee":
+        return ()
+    found = (unit.journal.answerable(account.id, message.uid) or "").strip()
+    bracketed = found if found.startswith("<") else f"<{found}>"
+    return (bracketed,) if _MESSAGE_ID.fullmatch(bracketed) else ()
 
 
 def _sent_by(calendar: Component, message: ItipMessage) -> str:

@@ -103,7 +103,7 @@ def _shown(words: Words, name: str, text: str, facts: EventFacts, zones: Zones) 
         return render_recurrence(words, replace(facts, rule=text))
     if name in ("RDATE", "EXDATE"):
         lines = (Prop(name, item.partition("/")[0]) for item in re.split(r"[,\s]+", text.rpartition(":")[2])[:50])
-        return render_dates(words, read_dates(lines, zones, facts.span))
+        return render_dates(words, read_dates(lines, zones, facts.span), facts.span)
     if name == "DUE":
         span = read_moment(_line(name, text, None), zones)
         return render_span(words, span) if span else ""

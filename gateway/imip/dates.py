@@ -118,7 +118,10 @@ def _time(locale: Locale, at: datetime) -> str:
 def _zone_in_full(locale: Locale, at: datetime) -> str:
     if _key(at.tzinfo) in ("UTC", "Etc/UTC", ""):
         return "UTC" if not at.utcoffset() else _offset(locale, at)
-    return COMMAS.get(locale.language, ", ").join((get_timezone_name(at, locale=locale), _offset(locale, at)))
+    name, offset = str(get_timezone_name(at, locale=locale)), _offset(locale, at)
+    return (
+        offset if name == offset or name[-6:] == offset[-6:] else COMMAS.get(locale.language, ", ").join((name, offset))
+    )
 
 
 def _zone_in_short(locale: Locale, at: datetime) -> str:

@@ -8,14 +8,16 @@ BYSETPOS) is named as a special schedule: a wrong sentence would be worse than n
 from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 
 from babel.dates import format_skeleton
 
 from gateway.errors import Refused
-from gateway.imip.dates import render_short_day
+from gateway.imip.dates import render_short_day, render_short_span
 from gateway.imip.facts import EventFacts, Span
 from gateway.imip.words import Words, mark, mark_plural
+from gateway.itip.recurrence import Budget, walk
 from gateway.itip.rrule import Freq, Rule, parse_rule
 from gateway.itip.values import Kind, Moment
 
@@ -68,13 +70,46 @@ def render_recurrence(words: Words, facts: EventFacts) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def render_dates(words: Words, spans: Sequence[Span]) -> str:
-    """Return dates as a list, the later ones counted only: the exceptions and the additions of a series."""
-    shown = [render_short_day(words, span) for span in spans[:_SHOWN_DATES]]
+def render_next_dates(words: Words, facts: EventFacts) -> str:
+    """Return the first dates of a series whose rule has no words of its own, "" where it has."""
+    try:
+        rule = parse_rule(facts.rule) if facts.rule else None
+        if rule is None or facts.span is None or _sentence(words, rule, facts.span):
+            return ""
+        start = facts.span.start.replace(tzinfo=None)
+        walls = list(islice(walk(rule, start, before=_last(rule, facts.span), budget=Budget()), _SHOWN_DATES + 1))
+    except (Refused, OverflowError):
+        return ""
+    days = [render_short_day(words, Span(wall, None, facts.span.all_day)) for wall in walls[:_SHOWN_DATES]]
+    return "; ".join([*days, *(["…"] if len(walls) > _SHOWN_DATES else [])])
+
+
+def render_dates(words: Words, spans: Sequence[Span], series: Span | None = None) -> str:
+    """Return dates as a list, the later ones counted only: the exceptions and the additions of a series.
+
+    What is not at the time of the series is shown with its own.
+    """
+    shown = [
+        render_short_day(words, span) if _at_the_usual_time(span, series) else render_short_span(words, span)
+        for span in spans[:_SHOWN_DATES]
+    ]
     rest = len(spans) - len(shown)
     if rest:
         shown.append(words.count("{number} more", "{number} more", rest))
     return "; ".join(shown)
+
+
+def _at_the_usual_time(span: Span, series: Span | None) -> bool:
+    if series is None or series.all_day or span.all_day:
+        return True
+    return span.start.time() == series.start.time()
+
+
+def _last(rule: Rule, series: Span) -> datetime | None:
+    if rule.until is None:
+        return None
+    until = _until(rule.until, series).start.replace(tzinfo=None)
+    return until + timedelta(days=1) if rule.until.is_date else until
 
 
 def _until(moment: Moment, start: Span | None) -> Span:

@@ -10,7 +10,7 @@ from gateway.imip.facts import Link as Place
 from gateway.imip.kinds import ANSWERS
 from gateway.imip.letter import GuestLine, Line, Row, Section
 from gateway.imip.presentation import SHOWN_GUESTS
-from gateway.imip.repeats import render_dates, render_recurrence
+from gateway.imip.repeats import render_dates, render_next_dates, render_recurrence
 from gateway.imip.words import Words, mark
 from gateway.itip.address import same_address
 
@@ -27,10 +27,11 @@ def render_rows(words: Words, facts: EventFacts, zone: str | None, *, brief: boo
         yield _row(words, mark("In your time zone"), render_for_reader(words, facts.span, zone))
     if facts.due is not None:
         yield _row(words, mark("Due"), render_span(words, facts.due))
-    yield _row(words, mark("Repeats"), render_recurrence(words, facts))
+    rule = (render_recurrence(words, facts), render_next_dates(words, facts))
+    yield Row(words.label("Repeats"), tuple(Line(text) for text in rule if text))
     if not brief:
         yield _row(words, mark("Not on"), render_dates(words, facts.excluded))
-        yield _row(words, mark("Also on"), render_dates(words, facts.extra))
+        yield _row(words, mark("Also on"), render_dates(words, facts.extra, facts.span))
     yield _row(words, mark("Where"), facts.location)
     if not brief:
         yield Row(words.label("Join"), tuple(_pressable(join) for join in facts.joins))

@@ -82,6 +82,21 @@ class Journal:
         newest = records(Entry, self._connection.execute(query.order_by(table.c.serial.desc()).limit(limit)))
         return newest[::-1]
 
+    def answerable(self, account_id: str, uid: str) -> str | None:
+        """Return the Message-ID of the last invitation to an event that an account took, if it had one."""
+        self.flush()
+        table = schema.journal
+        query = sa.select(table.c.message_id).where(
+            table.c.account_id == account_id,
+            table.c.uid == uid,
+            table.c.stage == "incoming",
+            table.c.method == "REQUEST",
+            table.c.outcome == "applied",
+            table.c.message_id.is_not(None),
+        )
+        found: str | None = self._connection.execute(query.order_by(table.c.serial.desc()).limit(1)).scalar()
+        return found
+
     def count_by_author(self, account_id: str, rule: str, author: str, since: datetime) -> int:
         """Return how often one rule decided about mails of one author to an account since then."""
         self.flush()

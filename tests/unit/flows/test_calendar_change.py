@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stored change ends in mail, in an error, or in a recorded sentence; never in silence, never in half."""
 
+import email
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from gateway.clock import SettableClock
 from gateway.errors import Refused
 from gateway.store.engine import Store
-from tests.support.world import World, event, small_world
+from gateway.store.journal import Entry
+from tests.support.submitted import answer
+from tests.support.world import UID, World, event, small_world
 
 GUEST = "guest@partner.example"
 
@@ -105,6 +108,28 @@ async def test_an_update_reaches_both_and_a_removed_guest_gets_a_cancel_alone(wo
     await world.work()
     assert world.methods(GUEST) == ["REQUEST", "REQUEST", "CANCEL"]
     assert "CANCEL" not in world.methods("bob@example.org")
+
+
+@pytest.mark.parametrize(
+    ("asked_by", "written"),
+    [("<ask-1@partner.example>", "<ask-1@partner.example>"), ("ask-1@partner.example", "<ask-1@partner.example>"),
+     ("<x>\r\nBcc: eve@x.example", None), ("<a b@x>", None)],
+)  # fmt: skip
+async def test_an_answer_hangs_on_the_invitation_that_it_answers(
+    world: World, asked_by: str, written: str | None
+) -> None:
+    boss = "boss@partner.example"
+    entry = Entry(
+        world.clock.now(), "incoming", "applied", "request.new", "", message_id=asked_by, account_id=world.ann.id,
+        uid=UID, method="REQUEST",
+    )  # fmt: skip
+    await world.context.store.write(lambda unit: unit.journal.write(entry))
+    await world.change(answer("NEEDS-ACTION"), send=False)
+    await world.change(answer("ACCEPTED"))
+    await world.work()
+    (mail,) = world.sent(boss)
+    header = email.message_from_bytes(mail)
+    assert (header["In-Reply-To"], header["References"], header["Bcc"]) == (written, written, None)
 
 
 async def test_message_ids_differ_and_hang_together(world: World) -> None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.imip.facts import EventFacts, Span, parse_facts
-from gateway.imip.repeats import render_dates, render_recurrence
+from gateway.imip.repeats import render_dates, render_next_dates, render_recurrence
 from gateway.imip.words import LANGUAGES, load_words
 
 START = datetime(2026, 11, 3, 10, 0, tzinfo=ZoneInfo("Europe/Rome"))  # a Tuesday
@@ -109,3 +109,29 @@ def test_one_language_does_not_lend_its_names_to_another() -> None:
 def test_many_dates_are_counted() -> None:
     spans = [Span(START.replace(day=day)) for day in range(3, 15)]
     assert render_dates(load_words("en"), spans).endswith("Sun, Nov 8, 2026; 6 more")
+
+
+@pytest.mark.parametrize(
+    ("rule", "dates"),
+    [
+        ("FREQ=WEEKLY", ""),
+        ("FREQ=MONTHLY;BYDAY=TU,TH;BYSETPOS=2;COUNT=3", "Tue, Nov 3, 2026; Thu, Nov 5, 2026; Thu, Dec 3, 2026"),
+        ("FREQ=YEARLY;BYWEEKNO=46;BYDAY=TU;UNTIL=20271116T090000Z",
+         "Tue, Nov 3, 2026; Tue, Nov 10, 2026; Tue, Nov 16, 2027"),
+        ("FREQ=WEEKLY;BYHOUR=10;UNTIL=20261117", "Tue, Nov 3, 2026; Tue, Nov 10, 2026; Tue, Nov 17, 2026"),
+        ("FREQ=YEARLY;BYYEARDAY=-1;UNTIL=30000101T000000Z",
+         "Tue, Nov 3, 2026; Thu, Dec 31, 2026; Fri, Dec 31, 2027; Sun, Dec 31, 2028; Mon, Dec 31, 2029; "
+         "Tue, Dec 31, 2030; …"),
+        ("FREQ=SECONDLY;BYMONTHDAY=31;BYMONTH=2", ""),
+        ("FREQ=NEVER", ""),
+    ],
+)  # fmt: skip
+def test_a_rule_that_has_no_words_is_told_by_its_first_dates(rule: str, dates: str) -> None:
+    assert render_next_dates(load_words("en"), facts(rule)) == dates
+
+
+def test_an_additional_date_at_another_time_is_told_with_its_time() -> None:
+    """Whoever reads only the day would come at the series' hour."""
+    later = START.replace(day=17, hour=12)
+    text = render_dates(load_words("en"), [Span(START.replace(day=10)), Span(later)], Span(START))
+    assert text.replace("\xa0", " ") == "Tue, Nov 10, 2026; Tue, Nov 17, 2026, 12:00 PM (GMT+01:00)"
