@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """May we answer a mail by ourselves? Automatic mail, lists, our own mail and tired mail get no automatic answer.
 
-RFC 3834 §2. Only mail that nobody asked a person for is meant: an answer that a policy gives, a REFRESH answered
-with the current state, a notice of delegation. What a person answers by hand is not. Automatic mail is still
-processed; it only gets nothing back.
+RFC 3834 §2. Only mail that nobody asked a person for is meant: an answer that a policy gives, the current state for a
+REFRESH or for an answer to an old time, a notice of delegation. What a person answers by hand is not. Automatic mail is
+still processed; it only gets nothing back.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,10 @@ class LoopSettings:
         most=100,
     )
     refreshes_per_hour: int = option(
-        6, "Requests for the current state that one guest gets answered within an hour; 0 = no limit.", least=0
+        6,
+        "How often within an hour one guest is sent the current state, having asked for it or answered an old one;"
+        " 0 = no limit.",
+        least=0,
     )
     answer_lists: bool = option(False, "Answer mail that came through a mailing list.")
 
@@ -41,7 +44,7 @@ class LoopFacts:
     auto_response_suppress: str = ""
     list_id: str | None = None
     received_count: int = 0
-    refreshes_last_hour: int = 0  # that the same guest was answered, by the same account
+    told_last_hour: int = 0  # how often the same account has sent the same guest the current state
     ours: bool = False  # bears our mark, or a Message-ID of ours
 
 
@@ -49,19 +52,18 @@ RULES: tuple[Rule, ...] = (
     Rule("loops.null-sender", "No automatic answer to the null sender (RFC 3834 §2)."),
     Rule("loops.ours", "No automatic answer to our own mail."),
     Rule("loops.hops", "No automatic answer to a mail that came a long way round.", ("loops.max_hops",)),
-    Rule("loops.reply", "A REPLY is never answered with a REPLY."),
     Rule("loops.list", "No automatic answer to list or bulk mail.", ("loops.answer_lists",)),
     Rule("loops.auto-submitted", "No automatic answer to automatic mail."),
     Rule("loops.suppressed", "The mail asks for no automatic answers (X-Auto-Response-Suppress)."),
     Rule("loops.role-address", "No automatic answer to addresses behind which nobody reads."),
-    Rule("loops.refreshes", "The guest has asked too often within the hour.", ("loops.refreshes_per_hour",)),
+    Rule("loops.refreshes", "The guest was told too often within the hour.", ("loops.refreshes_per_hour",)),
     Rule("loops.answer", "Nothing speaks against an automatic answer."),
 )
 
 _BULK = frozenset(("list", "bulk", "junk"))
 _SUPPRESSED = frozenset(("all", "autoreply"))
 _ROLES = frozenset(("mailer-daemon", "postmaster", "noreply", "no-reply", "donotreply", "do-not-reply", "listserv"))
-_ASKING = frozenset(("REQUEST", "REFRESH"))
+_ASKING = frozenset(("REQUEST", "REFRESH", "REPLY"))
 
 
 def decide_answer(facts: LoopFacts, settings: LoopSettings) -> Verdict:
@@ -76,8 +78,6 @@ def _origin(facts: LoopFacts, settings: LoopSettings) -> Verdict | None:
         return _silent("ours", "We made this mail ourselves")
     if facts.received_count > settings.max_hops:
         return _silent("hops", f"The mail has passed {facts.received_count} hosts")
-    if facts.method == "REPLY":
-        return _silent("reply", "An answer is not answered")
     return None
 
 
@@ -89,7 +89,7 @@ def _bulk(facts: LoopFacts, settings: LoopSettings) -> Verdict | None:
 
 def _automatic(facts: LoopFacts, settings: LoopSettings) -> Verdict | None:
     if facts.auto_submitted != "no" and facts.method not in _ASKING:
-        # gateways and rooms mark their invitations so; those ask to be answered
+        # gateways and rooms mark their messages so; invitations ask to be answered, old answers to be put right
         return _silent("auto-submitted", "The mail was sent by a program")
     if _SUPPRESSED & _words(facts.auto_response_suppress) and facts.method not in _ASKING:
         return _silent("suppressed", "The mail asks for no automatic answer")
@@ -99,10 +99,10 @@ def _automatic(facts: LoopFacts, settings: LoopSettings) -> Verdict | None:
 
 
 def _tireless(facts: LoopFacts, settings: LoopSettings) -> Verdict | None:
-    most, known = settings.refreshes_per_hour, facts.refreshes_last_hour
-    if facts.method != "REFRESH" or not most or known < most:
+    most, told = settings.refreshes_per_hour, facts.told_last_hour
+    if not most or told < most:
         return None
-    return _silent("refreshes", f"The current state was sent there {known} times within the hour already")
+    return _silent("refreshes", f"The current state was sent there {told} times within the hour already")
 
 
 def _rest(facts: LoopFacts, settings: LoopSettings) -> Verdict:

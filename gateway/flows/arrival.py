@@ -6,6 +6,7 @@ staleness, membership and sender rules, the same rows, the same notification.
 """
 
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from gateway.flows.accounts import may
 from gateway.flows.alarm_plans import plan_alarms
@@ -26,8 +27,11 @@ from gateway.store.held import Held
 from gateway.store.journal import Entry
 from gateway.store.objects import AttendeeStatus, StoredObject, StoredProposal
 from gateway.store.unit import Unit
+from policies.loops import LoopFacts, decide_answer
 from policies.verdict import Verdict as PolicyVerdict
 
+#: Rules under which a guest is sent the current state, which they have asked for or got wrong.
+_TELLS_THE_STATE = ("refresh.answered", "reply.stale-sequence")
 _MAX_EARLY = 200  # cancellations of one account that wait for their invitations
 
 
@@ -45,7 +49,7 @@ class Arrival:
     queue_id: str | None = None
     evidence: dict[str, object] = field(default_factory=dict)
     vouched_by: str = ""  # the person who released it; then nothing is held again
-    silent: PolicyVerdict | None = None  # why nothing may go back by itself (RFC 3834 §2)
+    origin: LoopFacts | None = None  # of the mail that brought it
 
 
 def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome:
@@ -66,8 +70,8 @@ def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome
     )
     if outcome.stored is not None and outcome.tree is not None:
         context.trees.keep(outcome.stored, outcome.tree)
-    if arrival.silent is not None and outcome.rule == "refresh.answered":  # to answer is all that it asks for
-        silent = arrival.silent
+    silent = _silence(unit, context, arrival, outcome)
+    if silent is not None and outcome.rule == "refresh.answered":  # to answer is all that it asks for
         outcome = replace(outcome, outcome=Verdict.IGNORED, rule=silent.rule, reason=silent.reason, messages=())
     if outcome.rule == "cancel.unknown-uid" and len(unit.held.early(account.id)) < _MAX_EARLY:
         hold(unit, context, arrival, PolicyVerdict("hold", outcome.rule, outcome.reason), state="early")
@@ -80,8 +84,9 @@ def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome
     if outcome.proposal is not None and item is not None:
         _keep_proposal(unit, context, item, outcome)
         notify_change(unit, context, account, arrival.from_address, item, outcome)
-    _answer(unit, context, arrival, outcome)
-    return record_outcome(unit, context, arrival, outcome)
+    if silent is None:
+        _answer(unit, context, account, outcome)
+    return record_outcome(unit, context, arrival, outcome, silent)
 
 
 def _overtaken(unit: Unit, context: Context, account: Account, outcome: Outcome) -> Outcome:
@@ -104,13 +109,24 @@ def _overtaken(unit: Unit, context: Context, account: Account, outcome: Outcome)
     return outcome
 
 
-def _answer(unit: Unit, context: Context, arrival: Arrival, outcome: Outcome) -> None:
+def _silence(unit: Unit, context: Context, arrival: Arrival, outcome: Outcome) -> PolicyVerdict | None:
+    """Why what the message calls for does not go out by itself (RFC 3834 §2); None where it may, or nothing is."""
+    if arrival.origin is None or not outcome.messages:
+        return None
+    since = context.clock.now() - timedelta(hours=1)
+    told = sum(
+        unit.journal.count_by_author(arrival.account.id, rule, arrival.from_address, since) for rule in _TELLS_THE_STATE
+    )
+    verdict = decide_answer(replace(arrival.origin, told_last_hour=told), context.policy(unit).loops)
+    return verdict if verdict.action == "silent" else None
+
+
+def _answer(unit: Unit, context: Context, account: Account, outcome: Outcome) -> None:
     """Enqueue what the message calls for: the current state for who asks, a REFRESH for what is missing here.
 
     The latter is owed exactly where nothing could be applied (RFC 5546 §3.2.4).
     """
-    account = arrival.account
-    if not outcome.messages or arrival.silent is not None or not may(account, "scheduling-send"):
+    if not outcome.messages or not may(account, "scheduling-send"):
         return
     item = next(iter(unit.objects.by_uid(account.id, outcome.messages[0].uid)), None)
     addressed, _ = judge_recipients(unit, context, account, item, outcome.messages)
@@ -240,14 +256,13 @@ def hold(unit: Unit, context: Context, arrival: Arrival, verdict: PolicyVerdict,
     return held_id
 
 
-def _unanswered(arrival: Arrival, outcome: Outcome) -> dict[str, object]:
-    """What the journal says of an answer that was owed and not given."""
-    silent = arrival.silent if outcome.messages else None
-    return {"not_answered": f"{silent.reason} ({silent.rule})"} if silent else {}
+def record_outcome(
+    unit: Unit, context: Context, arrival: Arrival, outcome: Outcome, silent: PolicyVerdict | None = None
+) -> PartOutcome:
+    """Write the journal row of one message for one account, and return what door and log say of it.
 
-
-def record_outcome(unit: Unit, context: Context, arrival: Arrival, outcome: Outcome) -> PartOutcome:
-    """Write the journal row of one message for one account, and return what door and log say of it."""
+    `silent` is why nothing went back where something was owed.
+    """
     method = outcome.method or (arrival.message.value("METHOD") or "").upper()
     uid = outcome.uid or _uid(arrival.message)
     unit.journal.write(
@@ -270,7 +285,7 @@ def record_outcome(unit: Unit, context: Context, arrival: Arrival, outcome: Outc
                 "repairs": list(outcome.repairs),
                 "via": arrival.via,
             }
-            | _unanswered(arrival, outcome),
+            | ({"not_answered": f"{silent.reason} ({silent.rule})"} if silent is not None else {}),
         )
     )
     changes = tuple(f"{c.name}: {c.old or '-'} -> {c.new or '-'}" for c in outcome.changes)

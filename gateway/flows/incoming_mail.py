@@ -37,7 +37,7 @@ from gateway.metrics import Counter
 from gateway.store.accounts import Account
 from gateway.store.unit import Unit
 from policies.incoming import Action, decide_incoming
-from policies.loops import LoopFacts, decide_answer
+from policies.loops import LoopFacts
 from policies.verdict import Verdict
 
 PARTS = Counter("imip_incoming_parts_total", "Calendar parts that arrived, by method and outcome.")
@@ -220,20 +220,15 @@ def _arrival(unit: Unit, context: Context, read: Read, account: Account, recipie
         message_id=read.header.message_id,
         queue_id=read.mail.origin.queue_id,
         evidence=dict(read.evidence.lines),
-        silent=_silence(unit, context, read, account, message),
+        origin=_origin(unit, read, message),
     )
 
 
-def _silence(unit: Unit, context: Context, read: Read, account: Account, message: Component) -> Verdict | None:
-    """Why this mail gets no automatic answer, None where it may get one."""
+def _origin(unit: Unit, read: Read, message: Component) -> LoopFacts:
+    """What says whether this mail may get an automatic answer."""
     header = read.header
-    method = message.value("METHOD") or ""
-    refreshes = 0
-    if method == "REFRESH":
-        since = context.clock.now() - timedelta(hours=1)
-        refreshes = unit.journal.count_by_author(account.id, "refresh.answered", read.author.address, since)
-    facts = LoopFacts(
-        method=method,
+    return LoopFacts(
+        method=message.value("METHOD") or "",
         null_sender=not read.mail.envelope.mail_from,
         header_from=read.author.address,
         auto_submitted=header.auto_submitted,
@@ -241,11 +236,8 @@ def _silence(unit: Unit, context: Context, read: Read, account: Account, message
         auto_response_suppress=header.auto_response_suppress,
         list_id=header.list_id,
         received_count=header.received_count,
-        refreshes_last_hour=refreshes,
         ours=header.message_id is not None and unit.sent.is_ours(header.message_id),
     )
-    verdict = decide_answer(facts, context.policy(unit).loops)
-    return verdict if verdict.action == "silent" else None
 
 
 def _obey(unit: Unit, context: Context, arrival: Arrival, judged: Judged | None, verdict: Verdict) -> PartOutcome:

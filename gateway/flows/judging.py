@@ -111,7 +111,8 @@ def _match(
 ) -> tuple[Match, str]:
     """Compare the author with those who may send this; the second value is the party it speaks as.
 
-    A SENT-BY counts as far as it is stored, or names somebody of the party's own domain: anyone can write one.
+    Who was asked as `lee+cal@` and answers as `lee@` is one person: one mailbox takes both (interop Q81). A SENT-BY
+    counts as far as it is stored, or names somebody of the party's own domain: anyone can write one.
     """
     account = unit.accounts.by_address(author) if author else None
     own = normal_addresses(unit.accounts.addresses(account.id)) if account else frozenset({author})
@@ -119,7 +120,7 @@ def _match(
     recorded = stored.everyone if stored is not None else {}
     best, identity = Match.OTHER, ""
     for party in parties:
-        if party.address in own:
+        if party.address in own or without_tag(party.address) in own:
             return Match.SAME, party.address
         is_organizer = organizer is not None and organizer.address == party.address
         known = organizer if is_organizer else recorded.get(party.address)

@@ -16,6 +16,8 @@ from tests.support.scenario import Account, Letter, Result
 class PureWorld:
     """Calendars of a story; nothing but the engine."""
 
+    has_policies = False
+
     def __init__(self, *, reset: PartstatReset = PartstatReset.SERVER) -> None:
         self.texts: dict[tuple[str, str], str] = {}
         self.diff_settings = DiffSettings(partstat_reset=reset)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.flows.accounts import find_account
+from gateway.flows.events import import_calendar
 from tests.support.calendars import calendar, component
 from tests.support.spoofed import World, open_world
-from tests.support.spoofs import ALICE, BOB, CAROL, mail, signed
+from tests.support.spoofs import ALICE, BOB, CAROL, TEA, mail, reply, signed
 
 ASKED = calendar(component(f"ORGANIZER:mailto:{CAROL}", f"ATTENDEE:mailto:{BOB}", uid="tea"), method="REFRESH")
 
@@ -63,3 +65,20 @@ async def test_a_guest_who_asks_and_asks_is_answered_so_many_times_an_hour(world
         assert await asked(number) == ("ignored", "loops.refreshes")
     world.clock.advance(timedelta(minutes=61))
     assert await asked(10) == ("applied", "refresh.answered")
+
+
+async def test_who_answers_an_old_time_is_sent_the_new_one_so_many_times_an_hour(world: World) -> None:
+    """A yes to the time before is put right, and a robot that says it again and again is not talked to for ever."""
+    carol = await find_account(world.context, CAROL)
+    await import_calendar(world.context, carol, TEA.replace("20261201", "20261202"), send=False)
+    told = []
+    for number in range(8):
+        old = reply(BOB, dtstamp=f"20261123T1100{number:02}Z")
+        [outcome] = (await world.receive(signed(mail(BOB, old)))).outcomes
+        assert (outcome.outcome, outcome.rule) == ("ignored", "reply.stale-sequence")
+        owed = await world.owed()
+        await world.context.store.write(lambda unit, owed=owed: [unit.tasks.finish(task.id) for task in owed])  # type: ignore[misc]  # bound at once
+        told.append(len(owed))
+    assert told == [1, 1, 1, 1, 1, 1, 0, 0]
+    [entry] = await world.context.store.read(lambda unit: unit.journal.recent(1))
+    assert "loops.refreshes" in entry.facts["not_answered"]
