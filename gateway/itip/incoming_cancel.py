@@ -172,16 +172,16 @@ def _said(arrival: Arrival, draft: Draft, key: InstanceKey, before: Component, *
     where = at_instance(key, draft.series)
     organizer = draft.object.organizer
     who = named(organizer.prop if organizer is not None else None)
-    old = before.value("STATUS")
-    change = FieldChange("STATUS", old, _CANCELLED, written(draft.series, key))
+    change = FieldChange("STATUS", before.value("STATUS"), _CANCELLED, written(draft.series, key))
+    rule = "cancel.applied" if for_all else "cancel.uninvited"
+    changes = () if _is_for_all(before) else (change,)
+    return Finding(Verdict.APPLIED, rule, _sentence(who, where, for_all=for_all), changes=changes)
+
+
+def _sentence(who: str, what: str, *, for_all: bool) -> str:
     if for_all:
-        return Finding(Verdict.APPLIED, "cancel.applied", f"{who} cancelled the event{where}", changes=(change,))
-    return Finding(
-        Verdict.APPLIED,
-        "cancel.uninvited",
-        f"{who} no longer invites you to the event{where}; it may take place without you",
-        changes=(change,),
-    )
+        return f"{who} cancelled the event{what}"
+    return f"{who} no longer invites you to the event{what}; it may take place without you"
 
 
 def _from_here_on(arrival: Arrival, draft: Draft, key: InstanceKey, component: Component, *, for_all: bool) -> Finding:
@@ -189,7 +189,7 @@ def _from_here_on(arrival: Arrival, draft: Draft, key: InstanceKey, component: C
     master = draft.master
     assert master is not None
     where = at_instance(key, draft.series)
-    if draft.component(key) is None and draft.implied(key) is None:
+    if draft.component(key) is None and draft.implied(key) is None and draft.excluded(key) is None:
         return _no_such_instance(arrival, draft, component, where)
     fault = _too_late(arrival, draft, MASTER, component, master)
     if fault is not None:
@@ -207,9 +207,8 @@ def _from_here_on(arrival: Arrival, draft: Draft, key: InstanceKey, component: C
     draft.put(MASTER, shortened if status is None else shortened.with_prop(status))
     who = named(draft.object.organizer.prop if draft.object.organizer is not None else None)
     change = FieldChange("RRULE", master.value("RRULE"), shortened.value("RRULE"))
-    return Finding(
-        Verdict.APPLIED, "cancel.from-here-on", f"{who} cancelled the event{where} and all after it", changes=(change,)
-    )
+    sentence = _sentence(who, f"{where} and all after it", for_all=for_all)
+    return Finding(Verdict.APPLIED, "cancel.from-here-on", sentence, changes=(change,))
 
 
 def _ending_before(draft: Draft, master: Component, key: InstanceKey) -> Component:

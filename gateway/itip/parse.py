@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from gateway.errors import Refused
 from gateway.itip.model import Fault, Method
-from gateway.itip.objects import KINDS
+from gateway.itip.objects import KINDS, read_organizer
 from gateway.itip.quirks import mend_calendar
 from gateway.itip.tree import DEFAULT_LIMITS, Component, Prop, TreeLimits, escape_text, parse_tree
 
@@ -103,6 +103,9 @@ def read_message(calendar: Component) -> SchedulingMessage | Fault:
     for component in components:
         if not same_uid((component.text("UID") or "").strip(), uid):
             return Fault("message.several-uids", f"The {method} speaks of several objects at once; one UID is allowed")
+    organizers = {each.address for each in map(read_organizer, components) if each is not None}
+    if len(organizers) > 1:
+        return Fault("message.several-organizers", f"The {method} names {len(organizers)} organizers; one is allowed")
     message = SchedulingMessage(method, components[0].name, uid, calendar, components, repairs)
     return message if len(components) == 1 else under_uid(message, uid)
 

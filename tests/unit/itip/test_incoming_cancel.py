@@ -123,6 +123,23 @@ def test_uninvited_from_one_occurrence_only() -> None:
     assert LEE not in partstats(outcome.stored, "20261208T100000")
 
 
+@pytest.mark.parametrize(
+    ("lines", "says"), [(FOR_ALL, f"{DANA} cancelled the event"), ((ME,), f"{DANA} no longer invites you to the event")]
+)
+def test_from_an_occurrence_on_that_is_out_already(lines: tuple[str, ...], says: str) -> None:
+    stored = calendar(component(*MEETING, RULE, "EXDATE;TZID=Europe/Rome:20261215T100000"))
+    outcome = apply(cancel("RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Rome:20261215T100000", *lines), stored)
+    assert outcome.rule == "cancel.from-here-on"
+    assert outcome.reason.startswith(f"{says} on 2026-12-15 at 10:00 and all after it")
+    assert "UNTIL=20261215T085959Z" in (outcome.stored or "")
+
+
+def test_what_was_off_before_is_no_change() -> None:
+    first = apply(cancel(*FOR_ALL), STORED)
+    second = apply(cancel(*FOR_ALL, sequence=3), first.stored)
+    assert (second.rule, second.changes) == ("cancel.applied", ())
+
+
 def test_this_and_all_after_it() -> None:
     message = cancel("RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Rome:20261215T100000", *FOR_ALL)
     stored = SERIES.replace(OVERRIDE, OVERRIDE + component(*MEETING, EIGHTH.replace("1208", "1222")))

@@ -8,6 +8,7 @@ from gateway.itip.parse import Reading, SchedulingMessage, parse_calendar, read_
 from gateway.itip.tree import TreeLimits, build_tree, parse_tree
 
 EVENT = "BEGIN:VEVENT\r\nUID:u1\r\nDTSTAMP:20261101T090000Z\r\nDTSTART:20261201T100000Z\r\n{}END:VEVENT\r\n"
+OF_DANA = EVENT.replace("{}", "ORGANIZER:mailto:dana@example.org\r\n")
 
 
 def calendar(*lines: str, method: str = "METHOD:REQUEST\r\n", event: str = EVENT) -> str:
@@ -69,6 +70,7 @@ def test_method_of_the_mail_counts_only_where_there_is_none_inside() -> None:
         (calendar(event="BEGIN:VEVENT\r\nDTSTART:20261201T100000Z\r\nEND:VEVENT\r\n"), "message.no-uid"),
         (calendar(event=EVENT + EVENT.replace("u1", "u2")), "message.several-uids"),
         (calendar(event=EVENT + EVENT.replace("VEVENT", "VTODO")), "message.several-kinds"),
+        (calendar(event=OF_DANA + OF_DANA.replace("dana@", "sam@")), "message.several-organizers"),
         (calendar("SEQUENCE:9999999999999999999"), "message.absurd-sequence"),
         (calendar(event=EVENT * 401), "message.too-many-instances"),
         (calendar(event=EVENT * 101, method="METHOD:REPLY\r\n"), "message.too-many-instances"),
