@@ -63,6 +63,8 @@ def diff(
         return _Change(old, new, addresses, now, settings).answer()
     except Refused as error:
         return Change(error=Fault("object.no-start", error.public))
+    except OverflowError:  # a day before the year 1 or after 9999
+        return Change(error=Fault("object.no-start", "The times of the event lead out of the calendar"))
 
 
 class _Change:

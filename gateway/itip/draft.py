@@ -88,8 +88,7 @@ class Draft:
     def key_of(self, component: Component, zones: Zones) -> InstanceKey | None:
         """Return which instance of this object a component of a message means; None where it means none.
 
-        The message's own zones say what its RECURRENCE-ID means; ours only where it names a zone without defining it,
-        and the clock of the series where nobody knows the zone (interop Q80).
+        The message's own zones say what its RECURRENCE-ID means; ours only where it names a zone without defining it.
         """
         line = component.first("RECURRENCE-ID")
         if line is None:
@@ -103,10 +102,7 @@ class Draft:
         start = self._series.start
         if moment.kind is not Kind.ZONED or (start is not None and start.kind in (Kind.DATE, Kind.FLOATING)):
             return moment
-        for known in (zones, self._zones):
-            if known.zone(moment.tzid).complaint is None:
-                return utc_moment(known.utc(moment))
-        return Moment(moment.wall, Kind.FLOATING)
+        return moment if zones.zone(moment.tzid).complaint is not None else utc_moment(zones.utc(moment))
 
     def put(self, key: InstanceKey, component: Component) -> None:
         """Set the master or an override."""
@@ -178,11 +174,11 @@ class Draft:
         items += left.values()
         if self._their_zones:
             at = next((i for i, item in enumerate(items) if isinstance(item, Component)), len(items))
-            items[at:at] = self._used_zones()
+            items[at:at] = self._used_zones(items)
         return self._object.calendar.with_items(items)
 
-    def _used_zones(self) -> list[Component]:
-        used = {tzid for part in self._parts.values() for tzid in used_tzids(part)}
+    def _used_zones(self, items: list[Prop | Component]) -> list[Component]:
+        used = {tzid for part in items if isinstance(part, Component) for tzid in used_tzids(part)}
         ours = self._object.calendar.children("VTIMEZONE")
         zones = [*self._their_zones.values(), *(zone for zone in ours if not self._is_replaced(zone))]
         return [zone for zone in zones if (zone.text("TZID") or "") in used]

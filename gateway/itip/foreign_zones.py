@@ -22,7 +22,7 @@ def with_zones_told_apart(message: SchedulingMessage, stored: Component) -> Sche
     theirs = message.calendar.children("VTIMEZONE")
     if not theirs or set(theirs) <= set(stored.children("VTIMEZONE")):
         return message
-    names = {tzid: f"{tzid} ({number})" for number, tzid in enumerate(_clashes(message, stored), start=2)}
+    names = dict(_clashes(message, stored))
     if not names:
         return message
     calendar = message.calendar.with_items(
@@ -45,8 +45,8 @@ def unknown_zones(message: SchedulingMessage, zones: Zones, stored: Component | 
         yield complaint if tzid in times else f"The time zone {tzid[:60]!r} is not known; that of the event was taken"
 
 
-def _clashes(message: SchedulingMessage, stored: Component) -> Iterator[str]:
-    """The names that a message defines otherwise than the stored object, where that goes on using its own."""
+def _clashes(message: SchedulingMessage, stored: Component) -> Iterator[tuple[str, str]]:
+    """The names that a message defines otherwise than the stored object, which goes on using its own; and new names."""
     whole = any(part.first("RECURRENCE-ID") is None for part in message.components)
     staying = [part for part in stored.children(*KINDS) if not whole or part.first("RECURRENCE-ID") is not None]
     used = {plain_tzid(tzid) for part in staying for tzid in used_tzids(part)}
@@ -54,8 +54,17 @@ def _clashes(message: SchedulingMessage, stored: Component) -> Iterator[str]:
     for tzid in sorted(tzid for tzid in used if iana_name(tzid) is None):
         if ours.component(tzid) is None or theirs.component(tzid) is None:
             continue
-        if zone_identity(theirs.zone(tzid).tzinfo, year) != zone_identity(ours.zone(tzid).tzinfo, year):
-            yield tzid
+        identity = zone_identity(theirs.zone(tzid).tzinfo, year)
+        names = (tzid, *(f"{tzid} ({number})" for number in range(2, 100)))
+        free = (
+            name for name in names if _is_free(name, ours) or zone_identity(ours.zone(name).tzinfo, year) == identity
+        )
+        if (name := next(free, tzid)) != tzid:
+            yield tzid, name
+
+
+def _is_free(tzid: str, zones: Zones) -> bool:
+    return zones.component(tzid) is None
 
 
 def _renamed(component: Component, names: Mapping[str, str]) -> Component:

@@ -109,7 +109,7 @@ def _whole(arrival: Arrival, draft: Draft, component: Component, *, for_all: boo
         faults = [fault for _, fault in found if fault is not None]
         reached = tuple(pair for pair, fault in found if fault is None)
     if not reached:
-        return faults[0]
+        return next(iter(faults), _no_such_instance(arrival, draft, component, ""))
     for key, part in reached:
         draft.put(key, _off(arrival, part, component, for_all=for_all))
     return _said(arrival, draft, MASTER, reached[0][1], for_all=for_all)
@@ -125,8 +125,8 @@ def _instance(arrival: Arrival, draft: Draft, key: InstanceKey, component: Compo
         part = draft.implied(key)
     if part is None:
         return _no_such_instance(arrival, draft, component, where)
-    if derived and not draft.series.is_recurring:
-        key = MASTER
+    if derived and draft.master is not None and not draft.series.is_recurring:
+        key, part = MASTER, draft.master  # an Exchange habit: a single event cancelled by its own start
     fault = _too_late(arrival, draft, key, component, part, derived=derived)
     if fault is not None:
         return fault

@@ -100,7 +100,8 @@ class Starts:
     def key_of(self, moment: Moment) -> InstanceKey | None:
         """Return the key of the instance that a moment means in this series, in whatever zone or type it is written.
 
-        A DATE against a timed series is the one instance of that day (Google writes so), None if there is not one.
+        A DATE against a timed series is the one instance of that day (Google writes so), None if there is not one. In a
+        zone that nobody knows it is read by the clock of the series (interop Q80).
         """
         if self.start is None or moment.kind is self.start.kind is not Kind.ZONED:
             return moment_key(moment, self.zones)
@@ -109,9 +110,12 @@ class Starts:
         if moment.kind is Kind.DATE:
             day = self._walls_of_day(moment)
             return self._wall_key(day[0]) if len(day) == 1 else None
-        if self.start.kind is Kind.FLOATING or moment.kind is Kind.FLOATING:
+        if self.start.kind is Kind.FLOATING or moment.kind is Kind.FLOATING or self._is_nowhere(moment):
             return self._wall_key(moment.wall)
         return moment_key(moment, self.zones)
+
+    def _is_nowhere(self, moment: Moment) -> bool:
+        return moment.kind is Kind.ZONED and self.zones.zone(moment.tzid).complaint is not None
 
     def is_ambiguous(self, component: Component) -> bool:
         """Whether a component means a day, and the series takes place more than once on it."""
@@ -125,7 +129,7 @@ class Starts:
 
     def _walls_of_day(self, day: Moment) -> list[datetime]:
         """When the series starts on a day, told as far as one, or more than one."""
-        return list(islice(self._bounded_walls(day.wall, day.wall + _DAY - timedelta(seconds=1)), 2))
+        return list(islice(self._bounded_walls(day.wall, day.wall + (_DAY - timedelta(seconds=1))), 2))
 
     def _day_key(self, moment: Moment) -> InstanceKey:
         """A day of an all-day series; its midnight may be written in UTC, which east of Greenwich is the day before."""

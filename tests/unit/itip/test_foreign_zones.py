@@ -50,6 +50,11 @@ def test_one_occurrence_in_another_zone_of_the_same_name_leaves_the_series_where
     outcome = incoming(calendar(zone("+0317"), moved, method="REQUEST"), stored, DANA, LEE)
     assert outcome.rule == "request.updated"
     assert starts(outcome) == {at("20261201T1517"), at("20261208T1943")}
+    again = incoming(calendar(zone("+0317"), moved, method="REQUEST"), outcome.stored, DANA, LEE)
+    assert (again.rule, again.stored) == ("request.duplicate", outcome.stored)
+    third = meeting("RECURRENCE-ID:20261208T151700Z", at="20261208T230000", sequence=2)
+    third_zone = incoming(calendar(zone("+0717"), third, method="REQUEST"), outcome.stored, DANA, LEE)
+    assert starts(third_zone) == {at("20261201T1517"), at("20261208T1543")}
     back = calendar(zone("+0317"), meeting("RECURRENCE-ID:20261201T151700Z", sequence=1), method="REQUEST")
     assert starts(incoming(back, outcome.stored, DANA, LEE)) == {at("20261201T0643"), at("20261208T1943")}
 
@@ -61,6 +66,13 @@ def test_a_series_in_another_zone_of_the_same_name_leaves_its_exceptions_where_t
     outcome = incoming(calendar(zone("+0317"), series, method="REQUEST"), stored, DANA, LEE)
     assert starts(outcome) == {at("20261201T1517"), at("20261208T1717")}
     assert partstats(outcome.stored)[LEE] == "ACCEPTED"
+
+
+def test_an_exception_that_cannot_be_placed_keeps_its_zone() -> None:
+    stored = calendar(zone("-0517"), meeting(), meeting("RECURRENCE-ID:20261208T250000Z"))
+    moved = component("SEQUENCE:1", *WHO, "DTSTART;TZID=Other:20261201T100000")
+    outcome = incoming(calendar(zone("+0317", "Other"), moved, method="REQUEST"), stored, DANA, LEE)
+    assert {f"TZID:{CUSTOM}", "TZID:Other"} <= set((outcome.stored or "").splitlines())
 
 
 def test_rules_that_cannot_be_used_do_not_take_the_place_of_ours() -> None:

@@ -134,6 +134,18 @@ def test_from_an_occurrence_on_that_is_out_already(lines: tuple[str, ...], says:
     assert "UNTIL=20261215T085959Z" in (outcome.stored or "")
 
 
+def test_a_single_event_cancelled_by_its_own_start_stays_a_single_event() -> None:
+    outcome = apply(cancel("RECURRENCE-ID:20261201T090000Z", *FOR_ALL), STORED)
+    assert outcome.rule == "cancel.applied"
+    assert statuses(outcome.stored) == {"": "CANCELLED"}
+
+
+def test_a_stored_occurrence_that_cannot_be_placed_breaks_nothing() -> None:
+    nowhere = calendar(component(*MEETING, "RECURRENCE-ID:20261208T250000Z"))
+    outcome = apply(cancel(*FOR_ALL), nowhere)
+    assert (outcome.outcome, outcome.rule, outcome.stored) == (Verdict.REFUSED, "cancel.no-such-instance", nowhere)
+
+
 def test_what_was_off_before_is_no_change() -> None:
     first = apply(cancel(*FOR_ALL), STORED)
     second = apply(cancel(*FOR_ALL, sequence=3), first.stored)

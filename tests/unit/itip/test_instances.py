@@ -65,6 +65,10 @@ def test_a_date_names_an_instance_only_where_there_is_one_that_day() -> None:
     assert twice.key_of(parse_moment_text("20261104")) is None
 
 
+def test_the_last_day_there_is_names_no_instance() -> None:
+    assert series(*ROME).key_of(parse_moment_text("99991231")) is None
+
+
 def test_all_day_and_floating_series_have_their_own_keys() -> None:
     days = series("DTSTART;VALUE=DATE:20261103", "RRULE:FREQ=DAILY")
     assert days.key_of(parse_moment_text("20261105")) == "20261105"
