@@ -19,6 +19,7 @@ from gateway.itip.values import parse_sequence
 
 #: Components that can be scheduled (RFC 5546 §1.4).
 KINDS = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY")
+_PARTSTATS = frozenset(Partstat)
 MAX_OVERRIDES = 2_000
 MAX_ATTENDEES = 20_000
 
@@ -41,8 +42,9 @@ class Party:
 
     @property
     def partstat(self) -> str:
-        """PARTSTAT in capitals; absent means NEEDS-ACTION (RFC 5545 §3.2.12)."""
-        return (self.prop.param("PARTSTAT") or Partstat.NEEDS_ACTION).upper()
+        """PARTSTAT in capitals; absent or a word that nobody knows means NEEDS-ACTION (RFC 5545 §3.2.12)."""
+        partstat = (self.prop.param("PARTSTAT") or "").upper()
+        return partstat if partstat in _PARTSTATS else Partstat.NEEDS_ACTION
 
     @property
     def wants_reply(self) -> bool:

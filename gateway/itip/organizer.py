@@ -64,8 +64,9 @@ class OrganizerSide:
         groups: dict[tuple[Seats, Seats, Seats], Group] = {}
         none: Seats = frozenset()
         for address, person in people.items():
-            seats = before.get(address, none), after.get(address, none), forced.get(address, none)
-            if not seats[0] and not seats[1]:
+            old, new = before.get(address, none), after.get(address, none)
+            seats = old, new, forced.get(address, none) if old else none
+            if not old and not new:
                 self.skipped.append(self._why_never(person))
                 continue
             group = groups.get(seats)
@@ -203,10 +204,14 @@ class OrganizerSide:
         return found
 
     def _forced(self) -> dict[str, Seats]:
-        """SCHEDULE-FORCE-SEND=REQUEST: to whom the organizer wants a component sent again (RFC 6638 §7.2)."""
+        """SCHEDULE-FORCE-SEND=REQUEST: to whom a component is sent that has nothing new to say (RFC 6638 §7.2)."""
         found: dict[str, Seats] = {}
-        for key, _ in self.new.instances() if self.new is not None else ():
-            for address, person in self.new.attendees(key).items() if self.new is not None else ():
+        if self.new is None:
+            return found
+        for key, _ in self.new.instances():
+            if self.delta.changes(key):
+                continue
+            for address, person in self.new.attendees(key).items():
                 if person.is_marked and person.force_send == "REQUEST":
                     found[address] = found.get(address, frozenset()) | {key}
         return found

@@ -68,6 +68,9 @@ class TestAnswers:
     def test_taking_an_answer_back_is_not_one(self) -> None:
         assert changed(one("ACCEPTED"), one("NEEDS-ACTION"), LEE).nothing_rule == "change.local-only"
 
+    def test_a_word_that_nobody_knows_is_no_answer(self) -> None:
+        assert changed(one(), one("X-PERHAPS"), LEE).nothing_rule == "change.local-only"
+
     def test_a_copy_that_arrives_answered_is_an_answer(self) -> None:
         assert sent(changed(None, one("ACCEPTED"), LEE)) == [("REPLY", (DANA,), ("",))]
         assert changed(None, one(), LEE).nothing_rule == "change.local-only"

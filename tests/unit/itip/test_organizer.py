@@ -179,6 +179,7 @@ class TestPeople:
         assert found.messages[0].sequence == 0
         wrong = one().replace("CN=Lee", "CN=Lee;SCHEDULE-FORCE-SEND=REPLY")
         assert changed(one(), wrong).nothing_rule == "change.not-significant"
+        assert sent(changed(one(), forced.replace("Budget", "Money"))) == [("REQUEST", (LEE, SAM), ("",))]
 
     @pytest.mark.parametrize("address", ["urn:uuid:1", "invalid:nomail", "mailto:nobody", "/principals/kim/"])
     def test_who_cannot_be_reached_is_named(self, address: str) -> None:
