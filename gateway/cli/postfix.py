@@ -17,7 +17,7 @@ from gateway.cli.findings import tell
 from gateway.cli.output import answer
 from gateway.cli.postconf import Postconf
 from gateway.cli.postfix_check import check_wiring
-from gateway.cli.postfix_settings import MODES, Wiring, wiring
+from gateway.cli.postfix_settings import MODES, TRANSPORT, Wiring, wiring
 from gateway.cli.settings import loaded
 from gateway.config import Config
 from gateway.errors import Misconfigured, Refused
@@ -101,6 +101,9 @@ def _apply(args: argparse.Namespace) -> int:
     postconf = Postconf(args.config_dir)
     if missing := {key for key, *_ in plan.overrides} - set(postconf.read().services):
         raise Refused("not-found", f"master.cf has no service {', '.join(missing)}; name the one that takes mail in")
+    if args.mode == "proxy" and (blinded := _others_milters(postconf, args.service)):
+        reason = f"{blinded} would see neither header nor body before a proxy (MILTER_README); lmtp goes with milters"
+        raise Refused("milters", reason)
     if not (postconf.folder / UNDO).exists():
         for name in _FILES:
             shutil.copy2(postconf.folder / name, postconf.folder / f"{name}{_BACKUP}")
@@ -121,8 +124,12 @@ def _apply(args: argparse.Namespace) -> int:
     _keep(postconf, {**left, "left": _digests(postconf)})
     if not args.no_reload:
         postconf.reload()
-    text = f"Postfix is connected as {plan.mode}; `imip-gateway postfix undo` puts back what was"
-    return answer(args, {"mode": plan.mode, "config_directory": str(postconf.folder)}, text)
+    other = (kept["main"].get("content_filter") or "") if "content_filter" in touched["main"] else ""
+    other = "" if other.startswith(f"{TRANSPORT}:") else other
+    lines = [f"Postfix is connected as {plan.mode}; `imip-gateway postfix undo` puts back what was"]
+    lines += [f"content_filter was {other}, which sees no mail now: see contrib/postfix for both"] if other else []
+    document = {"mode": plan.mode, "config_directory": str(postconf.folder), "replaced": other or None}
+    return answer(args, document, lines)
 
 
 def _undo(args: argparse.Namespace) -> int:
@@ -166,6 +173,12 @@ def _touched(plan: Wiring) -> dict[str, tuple[str, ...]]:
 def _with_milter(name: str, present: str | None, value: str) -> str:
     """Our milter after those that were there: theirs write the results that we read."""
     return f"{present}, {value}" if name == "smtpd_milters" and present else value
+
+
+def _others_milters(postconf: Postconf, service: str) -> str:
+    """The milters of a service, without ours from an earlier apply."""
+    kept = _kept(postconf)["main"]
+    return kept["smtpd_milters"] or "" if "smtpd_milters" in kept else postconf.read().of(service, "smtpd_milters")
 
 
 def _kept(postconf: Postconf) -> _Kept:

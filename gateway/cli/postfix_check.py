@@ -16,6 +16,7 @@ from gateway.config import Config, Listener
 
 _Row = tuple[bool, State, str, str]  # it is so; how bad; what was found; how to mend it
 _TRANSPORT = f"{TRANSPORT}/unix"
+_SOME = "hands us what a FILTER line names only"
 _APPLY = "imip-gateway postfix apply --mode {} makes it so"
 
 
@@ -25,14 +26,15 @@ def check_wiring(config: Config, postconf: Postconf) -> Iterator[Finding]:
     after = wired.main.get("content_filter", "").startswith(f"{TRANSPORT}:")
     proxies = [key for key, options in wired.options.items() if options.get("smtpd_proxy_filter")]
     milters = _our_milters(config, wired.main.get("smtpd_milters", ""))
+    some = _TRANSPORT in wired.services and not after  # what a FILTER line of header checks names
     if not (after or proxies or milters):
-        mend = "imip-gateway postfix apply --mode lmtp" if _TRANSPORT not in wired.services else ""
-        found = "hands us what a FILTER line names only" if _TRANSPORT in wired.services else "no mail is handed to us"
-        yield Finding("Postfix", State.HINT, found, mend)
+        mend = "" if some else "imip-gateway postfix apply --mode lmtp"
+        yield Finding("Postfix", State.HINT, _SOME if some else "no mail is handed to us", mend)
     rows = list(_general(config, wired))
-    rows += [*_transport(config, wired)] if after else []
-    rows += [*_way_back(config, wired, after=after)] if after or proxies else []
+    rows += [*_transport(config, wired, all_mail=after)] if after or some else []
+    rows += [*_way_back(config, wired, after=after, some=some)] if after or some or proxies else []
     rows += [*_milter(wired, milters)] if milters else []
+    rows += [row for key in proxies for row in _proxy(wired, key)]
     faults = [Finding("Postfix", state, found, mend) for holds, state, found, mend in rows if holds]
     yield from faults
     if (after or proxies or milters) and not any(fault.state is State.BAD for fault in faults):
@@ -62,15 +64,23 @@ def _general(config: Config, wired: Wired) -> Iterator[_Row]:
     )
 
 
-def _transport(config: Config, wired: Wired) -> Iterator[_Row]:
+def _proxy(wired: Wired, key: str) -> Iterator[_Row]:
+    """The smtpd before us in the mode proxy (MILTER_README, Limitations)."""
+    milters = wired.of(key, "smtpd_milters")
+    yield (bool(milters), State.BAD, f"{key} shows {milters} neither header nor body, since it hands mail to a proxy",
+           "imip-gateway postfix apply --mode lmtp, which goes with milters")  # fmt: skip
+
+
+def _transport(config: Config, wired: Wired, *, all_mail: bool) -> Iterator[_Row]:
     """The client by which mail reaches us."""
     if _TRANSPORT not in wired.services:
         yield (True, State.BAD, f"master.cf has no service {TRANSPORT}", _APPLY.format("lmtp"))
         return
     client = wired.services[_TRANSPORT][7]
-    door = _door_of(config, wired.main["content_filter"].partition(":")[2])
+    door = _door_of(config, wired.main["content_filter"].partition(":")[2]) if all_mail else None
     kind = "lmtp" if client == "lmtp" else "filter"
-    yield (door is None, State.BAD, f"content_filter names {wired.main['content_filter']}, where none of our doors is",
+    yield (all_mail and door is None, State.BAD,
+           f"content_filter names {wired.main['content_filter']}, where none of our doors is",
            "name the address of a [[listener]] of kind lmtp or filter")  # fmt: skip
     yield (door is not None and door.kind != kind, State.BAD, f"speaks {client} to a door of another kind",
            "lmtp to kind lmtp, smtp to kind filter")  # fmt: skip
@@ -84,6 +94,10 @@ def _transport(config: Config, wired: Wired) -> Iterator[_Row]:
            "we are not told the client, the queue id, the login", f"-o {client}_send_xforward_command=yes")  # fmt: skip
     yield (wired.of(_TRANSPORT, "disable_mime_output_conversion") != "yes", State.HINT,
            "8-bit mail may be converted on the way to us", "-o disable_mime_output_conversion=yes")  # fmt: skip
+    rewriting = [name for name in (f"{client}_generic_maps", f"{client}_header_checks", f"{client}_body_checks")
+                 if wired.of(_TRANSPORT, name)]  # fmt: skip
+    yield (bool(rewriting), State.BAD, f"{', '.join(rewriting)} rewrites mail on the way to us: nobody is who they say",
+           "".join(f"-o {name}= " for name in rewriting).strip())  # fmt: skip
     idle = [
         name for name in wired.options.get(_TRANSPORT, {}) if name.endswith(("_recipient_limit", "_concurrency_limit"))
     ]
@@ -102,7 +116,7 @@ def _door_of(config: Config, nexthop: str) -> Listener | None:
     return next((each for each in doors if str(each.address) == plain), None)
 
 
-def _way_back(config: Config, wired: Wired, *, after: bool) -> Iterator[_Row]:
+def _way_back(config: Config, wired: Wired, *, after: bool, some: bool) -> Iterator[_Row]:
     """The smtpd that takes mail back."""
     port = str(urlsplit(config.relay.url).port or 25)
     back = next((key for key in wired.services if re.fullmatch(rf"(.*:)?{port}/inet", key)), None)
@@ -122,9 +136,12 @@ def _way_back(config: Config, wired: Wired, *, after: bool) -> Iterator[_Row]:
            f"127.0.0.1:{port} instead")  # fmt: skip
     yield (after and mapped == [True, True], State.BAD, "aliases are expanded before us and behind us: mail is doubled",
            "receive_override_options = no_address_mappings in main.cf")  # fmt: skip
-    yield (after and mapped == [False, False], State.BAD, "aliases are expanded neither before us nor behind us",
+    yield (some and mapped == [True, True], State.BAD, "aliases are expanded before us and behind us: mail is doubled",
+           f"-o receive_override_options=no_address_mappings,no_header_body_checks,no_milters for {back}")  # fmt: skip
+    queued = after or some
+    yield (queued and mapped == [False, False], State.BAD, "aliases are expanded neither before us nor behind us",
            f"no no_address_mappings for {back}")  # fmt: skip
-    yield (checks and "no_header_body_checks" not in behind, State.BAD,
+    yield (checks and queued and "no_header_body_checks" not in behind, State.BAD,
            f"{back} looks at headers again: a FILTER line there is a loop",
            f"-o receive_override_options=no_header_body_checks,no_milters for {back}")  # fmt: skip
     yield (bool(wired.of(back, "smtpd_milters")) and "no_milters" not in behind, State.HINT,
@@ -134,7 +151,8 @@ def _way_back(config: Config, wired: Wired, *, after: bool) -> Iterator[_Row]:
     yield (bool(wired.of(back, "local_header_rewrite_clients")), State.BAD,
            f"{back} completes the headers of strangers' mail: signatures break",
            f"-o local_header_rewrite_clients= for {back}")  # fmt: skip
-    most, sessions = wired.processes(back), wired.processes(_TRANSPORT) if after and _TRANSPORT in wired.services else 0
+    sends = queued and _TRANSPORT in wired.services
+    most, sessions = wired.processes(back), wired.processes(_TRANSPORT) if sends else 0
     yield (bool(most) and most < sessions, State.BAD, f"{back} has {most} processes for {sessions} of {TRANSPORT}",
            f"raise the process limit of {back} in master.cf")  # fmt: skip
     deaf = bool(config.authn.trusted_authserv_ids) and not config.authn.received_above_authres

@@ -36,6 +36,15 @@ class Wiring:
     overrides: tuple[tuple[str, str, str, str], ...] = field(default=())  # of existing services: key, name, value, why
 
 
+_UNTOUCHED = (  # rewriting is for the way out, and would be done again there
+    ("generic_maps", "addresses stay as they came: From is what we compare"),
+    ("header_checks", "nothing is rewritten on the way to us"),
+    ("mime_header_checks", ""),
+    ("nested_header_checks", ""),
+    ("body_checks", ""),
+)
+
+
 def wiring(mode: str, door: str, back: str, *, entry: str = "smtp/inet", sessions: int = 8) -> Wiring:
     """Return the settings for a mode: `door` is where we listen, `back` where Postfix takes mail back.
 
@@ -62,6 +71,7 @@ def _after_queue(mode: str, door: str, back: str, sessions: int) -> Wiring:
             (f"{client}_send_xforward_command", "yes", "our log and the way back know the real client and queue id"),
             ("disable_mime_output_conversion", "yes", "no conversion to quoted-printable: signatures stay intact"),
             (f"{client}_line_length_limit", "0", "no folding of long lines: signatures stay intact"),
+            *((f"{client}_{maps}", "", why) for maps, why in _UNTOUCHED),
             (f"{client}_tls_security_level", "none", "loopback"),
             (f"{client}_sasl_auth_enable", "no", "loopback"),
             (f"{client}_data_done_timeout", "600s", "longer than our own deadline for the next hop"),
@@ -77,20 +87,22 @@ def _after_queue(mode: str, door: str, back: str, sessions: int) -> Wiring:
             (f"{TRANSPORT}_destination_concurrency_limit", str(sessions), "no more than the gateway's sessions"),
             ("enable_long_queue_ids", "yes", "queue ids that are never used again name a mail for ever"),
         ),
-        (transport, _reinjection(back, sessions)),
+        (transport, _reinjection(back, sessions, f"{_CHECKED},no_header_body_checks", "looked at before the filter")),
     )
 
 
-def _reinjection(back: str, sessions: int) -> Service:
+_CHECKED = "no_unknown_recipient_checks,no_milters"
+
+
+def _reinjection(back: str, sessions: int, overrides: str, why: str) -> Service:
     """The smtpd to which we hand mail back: nothing is filtered, checked or rewritten a second time."""
-    overrides = "no_unknown_recipient_checks,no_header_body_checks,no_milters"
     return Service(
         back,
         "inet",
         f"n - n - {sessions * 2} smtpd",
         (
             ("content_filter", "", "or the mail would go round for ever"),
-            ("receive_override_options", overrides, "looked at before the filter; mappings are done here"),
+            ("receive_override_options", overrides, f"{why}; mappings are done here"),
             ("mynetworks", "127.0.0.0/8,[::1]/128", "we come from this machine"),
             ("smtpd_authorized_xforward_hosts", "127.0.0.0/8,[::1]/128", "the real client is told on"),
             ("smtpd_client_restrictions", "", ""),
@@ -116,7 +128,7 @@ def _proxy(door: str, back: str, entry: str, sessions: int) -> Wiring:
     return Wiring(
         "proxy",
         (("enable_long_queue_ids", "yes", "queue ids that are never used again name a mail for ever"),),
-        (_reinjection(back, sessions),),
+        (_reinjection(back, sessions, _CHECKED, "header checks see nothing before a proxy, so they are made here"),),
         (
             (entry, "smtpd_proxy_filter", door, "before the queue: one queue pass instead of two"),
             (entry, "smtpd_proxy_options", "speed_adjust", "the gateway is called when the mail is complete"),

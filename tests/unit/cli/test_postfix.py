@@ -55,6 +55,11 @@ def run(etc: Path, *words: str) -> int:
     return main(["--config", str(etc.parent / "gateway.toml"), "postfix", *words])
 
 
+def without_milters(etc: Path) -> None:
+    """Before a proxy milters see nothing, so that way is not for such a Postfix."""
+    (etc / "main.cf").write_text(MAIN.replace("smtpd_milters", "#smtpd_milters"))
+
+
 def apply(etc: Path, mode: str) -> None:
     assert run(etc, "apply", "--mode", mode, "--config-dir", str(etc), "--no-reload") == 0
 
@@ -72,17 +77,23 @@ def files(etc: Path) -> tuple[str, str]:
 
 @pytest.mark.parametrize("mode", ["lmtp", "filter", "proxy", "milter"])
 def test_apply_again_changes_nothing_and_undo_leaves_every_octet_as_it_was(etc: Path, mode: str) -> None:
+    if mode == "proxy":
+        without_milters(etc)
+    before = files(etc)
     apply(etc, mode)
     once = files(etc)
     apply(etc, mode)
-    assert files(etc) == once != (MAIN, MASTER)
+    assert files(etc) == once != before
     assert run(etc, "undo", "--config-dir", str(etc), "--no-reload") == 0
-    assert files(etc) == (MAIN, MASTER)
+    assert files(etc) == before
     assert sorted(path.name for path in etc.iterdir()) == ["main.cf", "master.cf"]
 
 
 def test_another_way_takes_the_place_of_the_first(etc: Path) -> None:
-    for mode in ("proxy", "lmtp", "milter"):
+    without_milters(etc)
+    apply(etc, "proxy")
+    Postconf(etc)("-e", "smtpd_milters=inet:127.0.0.1:8891")
+    for mode in ("lmtp", "milter"):
         apply(etc, mode)
     wired = Postconf(etc).read()
     assert wired.main["content_filter"] == ""
@@ -114,6 +125,8 @@ def test_what_show_prints_may_be_pasted(etc: Path, capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize("mode", ["lmtp", "filter", "proxy", "milter"])
 def test_what_apply_made_is_in_order(etc: Path, mode: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if mode == "proxy":
+        without_milters(etc)
     apply(etc, mode)
     assert [each["state"] for each in check(etc, capsys)] == ["ok"]
 
@@ -122,11 +135,54 @@ def test_a_postfix_that_does_not_know_us(etc: Path, capsys: pytest.CaptureFixtur
     assert "no mail is handed to us" in str(check(etc, capsys))
 
 
+def test_a_proxy_is_not_for_a_postfix_whose_milters_would_see_nothing(
+    etc: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Postfix's own limitation: neither header nor body reaches a milter before a proxy (MILTER_README)."""
+    before = files(etc)
+    assert run(etc, "apply", "--mode", "proxy", "--config-dir", str(etc), "--no-reload") != 0
+    assert files(etc) == before
+    without_milters(etc)
+    apply(etc, "milter")
+    apply(etc, "proxy")  # ours goes with that
+    Postconf(etc)("-e", "smtpd_milters=inet:127.0.0.1:8891")
+    [fault] = [each for each in check(etc, capsys) if each["state"] == "fault"]
+    assert "neither header nor body" in fault["found"]
+
+
+def test_header_checks_are_made_once_in_every_mode(etc: Path) -> None:
+    """Before a proxy none are made, so they are made behind it; after the queue they were made before."""
+    without_milters(etc)
+    for mode, made in (("proxy", True), ("lmtp", False), ("filter", False)):
+        apply(etc, mode)
+        overrides = Postconf(etc).read().of("127.0.0.1:10026/inet", "receive_override_options")
+        assert ("no_header_body_checks" not in overrides) == made
+
+
+def test_a_filter_that_was_there_is_named(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Postconf(etc)("-e", "content_filter=amavis:[127.0.0.1]:10024")
+    for _ in range(2):
+        capsys.readouterr()
+        apply(etc, "lmtp")
+        assert "content_filter was amavis:[127.0.0.1]:10024" in capsys.readouterr().out
+
+
+def test_the_way_of_some_mail_only(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A FILTER line of header checks in place of content_filter: aliases are expanded before, so not behind."""
+    apply(etc, "lmtp")
+    Postconf(etc)("-e", "content_filter=", "receive_override_options=", "mime_header_checks=regexp:/etc/x")
+    [doubled] = [each for each in check(etc, capsys) if each["state"] == "fault"]
+    assert "mail is doubled" in doubled["found"]
+    Postconf(etc)("-P", f"{BACK}/{doubled['mend'].partition('-o ')[2].partition(' for ')[0]}")
+    assert [each["state"] for each in check(etc, capsys)] == ["hint"]
+
+
 BACK, OUT = "127.0.0.1:10026/inet", "imip-gateway/unix"
 MISTAKES = {
     "a loop": ("-P", f"{BACK}/content_filter=imip-gateway:[127.0.0.1]:10025", "loop"),
     "a loop through header checks": ("-P", f"{BACK}/receive_override_options=no_milters", "FILTER line"),
     "folding": ("-P", f"{OUT}/lmtp_line_length_limit=998", "folded"),
+    "addresses rewritten": ("-P", f"{OUT}/lmtp_generic_maps=hash:/etc/x", "rewrites mail"),
     "no XFORWARD": ("-P", f"{OUT}/lmtp_send_xforward_command=no", "not told the client"),
     "a limit without effect": ("-P", f"{OUT}/imip-gateway_destination_recipient_limit=1", "no effect"),
     "impatience": ("-P", f"{OUT}/lmtp_data_done_timeout=2m", "delivered twice"),
