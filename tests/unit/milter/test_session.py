@@ -134,6 +134,26 @@ async def test_a_multipart_without_calendar_goes_by_at_its_end(postfix: Postfix,
     assert flow.mails == []
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [("Content-Type", " text/plain; name=invite.ics")],
+        [("Content-Type", " text/plain"), ("Content-Disposition", " attachment;\n filename=invite.ics")],
+        [("Content-Disposition", ' attachment; filename="invite.ics"')],
+        [("Content-Type", "\n (ours) text/calendar; method=REPLY")],
+        [("Content-Type", ' application/octet-stream; name="=?utf-8?B?aW52aXRlLmljcw==?="')],
+        [("Content-Type", "\n\tMultipart/Mixed; boundary=b")],
+    ],
+)
+async def test_a_header_that_leaves_a_calendar_open_lets_the_body_come(
+    postfix: Postfix, flow: Flow, fields: list[tuple[str, str]]
+) -> None:
+    await postfix.negotiate()
+    body = b"--b\r\nContent-Type: text/calendar\r\n\r\nx\r\n--b--\r\n"
+    await postfix.mail([*fields, ("From", " ann@example.org")], body)
+    assert len(flow.mails) == 1
+
+
 async def test_the_flow_sees_the_mail_as_it_came(postfix: Postfix, flow: Flow) -> None:
     await postfix.negotiate()
     fields = [("X-Folded", " one\n\ttwo"), *CALENDAR]
