@@ -8,12 +8,11 @@ staleness, membership and sender rules, the same rows, the same notification.
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from gateway.flows.accounts import may
 from gateway.flows.alarm_plans import plan_alarms
 from gateway.flows.context import Context
-from gateway.flows.enqueue import enqueue_messages
+from gateway.flows.enqueue import send_messages
+from gateway.flows.held_notices import tell_of_held
 from gateway.flows.notifying import notify_change
-from gateway.flows.recipients import judge_recipients
 from gateway.flows.stored import answered_lines, guests_of, known_object, stored_object
 from gateway.imip.mail import PartOutcome
 from gateway.itip.address import normal_address
@@ -126,11 +125,9 @@ def _answer(unit: Unit, context: Context, account: Account, outcome: Outcome) ->
 
     The latter is owed exactly where nothing could be applied (RFC 5546 §3.2.4).
     """
-    if not outcome.messages or not may(account, "scheduling-send"):
-        return
-    item = next(iter(unit.objects.by_uid(account.id, outcome.messages[0].uid)), None)
-    addressed, _ = judge_recipients(unit, context, account, item, outcome.messages)
-    enqueue_messages(unit, context, account, item, addressed, outcome.rule)
+    if outcome.messages:
+        item = next(iter(unit.objects.by_uid(account.id, outcome.messages[0].uid)), None)
+        send_messages(unit, context, account, item, outcome.messages, outcome.rule)
 
 
 def _keep(unit: Unit, context: Context, arrival: Arrival, item: StoredObject | None, outcome: Outcome) -> None:
@@ -233,27 +230,32 @@ def _keep_proposal(unit: Unit, context: Context, item: StoredObject, outcome: Ou
     )
 
 
-def hold(unit: Unit, context: Context, arrival: Arrival, verdict: PolicyVerdict, *, state: str = "held") -> str:
-    """Keep a message for a person to decide, or an early one for what it is about; return the id of what waits."""
-    held_id = context.ids.row("hld")
-    unit.held.hold(
-        Held(
-            id=held_id,
-            account_id=arrival.account.id,
-            mail_id=arrival.mail_id,
-            recipient=arrival.recipient,
-            method=(arrival.message.value("METHOD") or "").upper(),
-            uid=_uid(arrival.message),
-            from_address=arrival.from_address,
-            ical=build_tree(arrival.message),
-            evidence=arrival.evidence,
-            rule=verdict.rule,
-            reason=verdict.reason,
-            state=state,
-            created_at=context.clock.now(),
-        )
+def hold(unit: Unit, context: Context, arrival: Arrival, verdict: PolicyVerdict, *, state: str = "held") -> None:
+    """Keep a message for a person to decide and tell them, or an early one for what it is about.
+
+    Once, however many doors bring it.
+    """
+    held = Held(
+        id=context.ids.row("hld"),
+        account_id=arrival.account.id,
+        mail_id=arrival.mail_id,
+        recipient=arrival.recipient,
+        method=(arrival.message.value("METHOD") or "").upper(),
+        uid=_uid(arrival.message),
+        from_address=arrival.from_address,
+        ical=build_tree(arrival.message),
+        evidence=arrival.evidence,
+        rule=verdict.rule,
+        reason=verdict.reason,
+        state=state,
+        created_at=context.clock.now(),
     )
-    return held_id
+    before = unit.held.of_author(held.account_id, held.uid, held.from_address)
+    if any((each.method, each.ical) == (held.method, held.ical) for each in before):
+        return
+    unit.held.hold(held)
+    if state == "held" and arrival.via != "link" and not any(each.state == "held" for each in before):
+        tell_of_held(unit, context, arrival.account, held)
 
 
 def record_outcome(

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Put what a change owes in the outbox as one task, merged with what is owed but not begun."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from gateway.flows.accounts import may
 from gateway.flows.context import Context
 from gateway.flows.owed import Owed, build_payload, coalesce, parse_payload
-from gateway.flows.recipients import Addressed
+from gateway.flows.recipients import Addressed, judge_recipients
 from gateway.itip.address import normal_address
+from gateway.itip.model import ItipMessage
 from gateway.store.accounts import Account
 from gateway.store.journal import Entry
 from gateway.store.objects import StoredObject
@@ -19,6 +22,21 @@ ITIP_TASK = "CalendarItipMessage"
 ANNIHILATED = Verdict(
     "quiet", "outbox.annihilated", "The invitation had not left yet, so neither it nor its cancellation is sent"
 )
+
+
+def send_messages(
+    unit: Unit,
+    context: Context,
+    account: Account,
+    item: StoredObject | None,
+    messages: Sequence[ItipMessage],
+    rule: str,
+) -> int:
+    """Owe messages to those whom policy lets be written to; the number of them, 0 where the account may not send."""
+    if not messages or not may(account, "scheduling-send"):
+        return 0
+    addressed, _ = judge_recipients(unit, context, account, item, tuple(messages))
+    return enqueue_messages(unit, context, account, item, addressed, rule)
 
 
 def enqueue_messages(

@@ -8,19 +8,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gateway.errors import Refused
-from gateway.flows.accounts import may
-from gateway.flows.calendar_change import ChangeRequest, change_object
 from gateway.flows.context import Context
-from gateway.flows.enqueue import enqueue_messages
+from gateway.flows.enqueue import send_messages
 from gateway.flows.held import reject_in, release_in
 from gateway.flows.invitation import find_link, no_such_link
-from gateway.flows.recipients import judge_recipients
+from gateway.flows.proposals import decide
 from gateway.flows.stored import guests_of
-from gateway.itip.draft import Draft
-from gateway.itip.model import ItipMessage, PartstatReset
+from gateway.itip.model import ItipMessage
 from gateway.itip.objects import SchedulingObject, read_object
-from gateway.itip.outbound import build_decline_counter, build_requests
-from gateway.itip.tree import Component, parse_tree
+from gateway.itip.outbound import build_requests
+from gateway.itip.tree import parse_tree
 from gateway.store.accounts import Account
 from gateway.store.held import Held
 from gateway.store.journal import Entry
@@ -29,7 +26,6 @@ from gateway.store.unit import Unit
 
 #: The same guest is not reminded twice within this time, whoever presses the button.
 REMIND_AGAIN = timedelta(hours=1)
-_TAKEN_UP = ("DTSTART", "DTEND", "DUE", "DURATION", "LOCATION", "SUMMARY", "DESCRIPTION", "RRULE", "RDATE", "EXDATE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +94,7 @@ def decide_proposal(unit: Unit, context: Context, token: str, proposal_id: str, 
     proposal = next((each for each in gathering.proposals if each.id == proposal_id), None)
     if proposal is None:
         raise Refused("conflict", "This was decided already")
-    if accept:
-        _take_up(unit, context, gathering, proposal)
-    else:
-        counter, now = parse_tree(proposal.ical), context.clock.now()
-        message = build_decline_counter(gathering.subject.calendar, counter, proposer=proposal.address, now=now)
-        _send(unit, context, gathering, (message,) if message else (), "proposal.decided")
-    unit.objects.set_proposal_state(proposal.id, "accepted" if accept else "declined")
-    for held in unit.held.waiting(gathering.account.id):  # the same proposal, as the arrival kept it
-        if held.method == "COUNTER" and held.uid == gathering.item.uid and held.from_address == proposal.address:
-            unit.held.decide(held.id, "released" if accept else "rejected", context.clock.now())
+    decide(unit, context, gathering.account, gathering.item, proposal, accept=accept)
     outcome, whose = "released" if accept else "rejected", proposal.address
     _journal(unit, context, gathering, outcome, "proposal.decided", "The organizer decided it on their page", whose)
 
@@ -133,41 +120,10 @@ def remind(unit: Unit, context: Context, token: str) -> int:
             hide_attendees=item.hide_attendees,
             reason="The organizer asks again for an answer",
         )
-    count = _send(unit, context, gathering, tuple(messages), "change.asked-again")
+    count = send_messages(unit, context, account, item, messages, "change.asked-again")
     outcome = "sent" if count else "nothing"
     _journal(unit, context, gathering, outcome, "change.asked-again", "The organizer asked the silent once more")
     return count
-
-
-def _take_up(unit: Unit, context: Context, gathering: Gathering, proposal: StoredProposal) -> None:
-    """Put the proposed values into the event; SEQUENCE and messages are the engine's business."""
-    draft = Draft(gathering.subject.calendar)
-    calendar = parse_tree(proposal.ical)
-    theirs = next((part for part in read_object(calendar).components), None)
-    key = draft.key_of(theirs, read_object(calendar).zones) if theirs is not None else None
-    part = None if key is None else draft.component(key) or draft.implied(key)
-    if theirs is None or key is None or part is None:
-        raise Refused("bad-calendar", "The proposal fits the event no more")
-    draft.take_zones(calendar)
-    draft.put(key, _with_values(part, theirs))
-    request = ChangeRequest(
-        account=gathering.account, ical=draft.build(), item=gathering.item, send=True,
-        source="link", partstat_reset=PartstatReset.SERVER, refuse_unreachable=False,
-    )  # fmt: skip
-    change_object(unit, context, request)
-
-
-def _with_values(part: Component, theirs: Component) -> Component:
-    proposed = [name for name in _TAKEN_UP if theirs.first(name) is not None]
-    gone = {*proposed, *(("DTEND", "DURATION", "DUE") if "DTSTART" in proposed else ())}
-    return part.without(*gone).adding(*theirs.all(*proposed))
-
-
-def _send(unit: Unit, context: Context, gathering: Gathering, messages: tuple[ItipMessage, ...], rule: str) -> int:
-    if not messages or not may(gathering.account, "scheduling-send"):
-        return 0
-    addressed, _ = judge_recipients(unit, context, gathering.account, gathering.item, messages)
-    return enqueue_messages(unit, context, gathering.account, gathering.item, addressed, rule) if addressed else 0
 
 
 def _journal(

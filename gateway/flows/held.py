@@ -4,12 +4,15 @@
 from gateway.errors import Refused
 from gateway.flows.arrival import Arrival, apply_arrival
 from gateway.flows.context import Context
+from gateway.flows.proposals import decide, open_proposal
+from gateway.flows.stored import known_object
 from gateway.imip.mail import PartOutcome
 from gateway.itip.address import normal_address
 from gateway.itip.objects import read_object
 from gateway.itip.tree import Component, parse_tree
 from gateway.store.held import Held
 from gateway.store.journal import Entry
+from gateway.store.objects import StoredObject, StoredProposal
 from gateway.store.unit import Unit
 from policies.incoming import party_of
 
@@ -36,6 +39,10 @@ def release_in(unit: Unit, context: Context, held_id: str, *, by: str) -> PartOu
     account = unit.accounts.get(held.account_id)
     if account is None:
         raise Refused("not-found", "The account of this change is gone")
+    if held.method == "COUNTER" and (proposed := _proposed(unit, held)) is not None:
+        decide(unit, context, account, *proposed, accept=True)
+        reason = "The proposal is taken up, and everybody is told"
+        return PartOutcome(held.recipient, held.method, held.uid, "applied", "proposal.decided", reason)
     message = parse_tree(held.ical)
     arrival = Arrival(
         account=account,
@@ -59,8 +66,11 @@ async def reject(context: Context, held_id: str, *, by: str) -> None:
 
 
 def reject_in(unit: Unit, context: Context, held_id: str, *, by: str) -> None:
-    """The same inside a transaction of the caller's."""
-    _decide(unit, context, held_id, "rejected", by)
+    """The same inside a transaction of the caller's; a proposal that is rejected is declined."""
+    held = _decide(unit, context, held_id, "rejected", by)
+    account = unit.accounts.get(held.account_id)
+    if account is not None and held.method == "COUNTER" and (proposed := _proposed(unit, held)) is not None:
+        decide(unit, context, account, *proposed, accept=False)
 
 
 def _decide(unit: Unit, context: Context, held_id: str, state: str, by: str) -> Held:
@@ -84,6 +94,13 @@ def _decide(unit: Unit, context: Context, held_id: str, state: str, by: str) -> 
         )
     )
     return held
+
+
+def _proposed(unit: Unit, held: Held) -> tuple[StoredObject, StoredProposal] | None:
+    """The event, and what the author of a held COUNTER proposes for it, if it is still open."""
+    item = known_object(unit, held.account_id, held.uid)
+    proposal = open_proposal(unit, item, held.from_address) if item is not None else None
+    return (item, proposal) if item is not None and proposal is not None else None
 
 
 def _party(message: Component, held: Held) -> str:

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     DELAYED = "delayed"
     ANSWER_RECORDED = "answer-recorded"
     HELD = "held"
+    UNINVITED = "uninvited"
     CONSENT = "consent"
     ANSWERS = "answers"
     WRONG_ADDRESS = "wrong-address"
@@ -143,6 +144,11 @@ FORMS: dict[Kind, Form] = {
         Tone.CHANGE,
         mark("Please decide: {event}"),
         mark("A change from {person} is waiting for your decision, because its origin could not be verified."),
+    ),
+    Kind.UNINVITED: Form(
+        Tone.CHANGE,
+        mark("Please decide: {event}"),
+        mark("{person} answers, but is not on the guest list. Nothing changes until you decide."),
     ),
     Kind.CONSENT: Form(
         Tone.NEUTRAL,

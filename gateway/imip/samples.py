@@ -250,6 +250,7 @@ SAMPLES: dict[str, Callable[[Scene, str], BuiltMail]] = {
     "answers": _notice(Kind.ANSWERS),
     "wrong-address": _notice(Kind.WRONG_ADDRESS, address=_LEE.address),
     "held": _notice(Kind.HELD),
+    "uninvited": _notice(Kind.UNINVITED, comment="Sam passed this on to me. May I come?"),
     "consent": _notice(Kind.CONSENT, to_guest=True),
     "test": _notice(Kind.TEST),
 }

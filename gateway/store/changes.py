@@ -23,6 +23,7 @@ class Kind(StrEnum):
     EVENT = "CalendarEvent"
     NOTIFICATION = "CalendarEventNotification"
     IDENTITY = "ParticipantIdentity"
+    HELD = "HeldChange"
     PERSON = "Principal"  # counted in `gateway.store.directory`
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store import schema
+from gateway.store.changes import Changes, Kind
 from gateway.store.rows import insert, record, records, upsert_later
 
 
@@ -44,8 +45,9 @@ class SeenMail:
 class HeldMails:
     """What was seen, and what waits."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, changes: Changes) -> None:
         self._connection = connection
+        self._changes = changes
         self._seen = upsert_later(connection, schema.received, _SEEN_COLUMNS, keep=("at", "mail_id"))
 
     def flush(self) -> None:
@@ -75,6 +77,14 @@ class HeldMails:
 
     def hold(self, held: Held) -> None:
         insert(self._connection, schema.held, held)
+        if held.state == "held":
+            self._changes.created(held.account_id, Kind.HELD, held.id)
+
+    def of_author(self, account_id: str, uid: str, from_address: str) -> tuple[Held, ...]:
+        """Return what was ever kept of what one author said to an account about one event."""
+        table = schema.held
+        query = sa.select(table).where(table.c.account_id == account_id, table.c.uid == uid)
+        return records(Held, self._connection.execute(query.where(table.c.from_address == from_address)))
 
     def get(self, held_id: str) -> Held | None:
         return record(Held, self._connection.execute(sa.select(schema.held).where(schema.held.c.id == held_id)).first())
@@ -92,7 +102,10 @@ class HeldMails:
         table = schema.held
         open_one = (table.c.id == held_id, table.c.state == "held")
         statement = sa.update(table).where(*open_one).values(state=state, decided_at=at)
-        return self._connection.execute(statement).rowcount == 1
+        decided = self._connection.execute(statement.returning(table.c.account_id)).scalars().all()
+        for account_id in decided:
+            self._changes.destroyed(account_id, Kind.HELD, held_id)
+        return bool(decided)
 
     def early(self, account_id: str, uid: str | None = None) -> tuple[Held, ...]:
         """Return the cancellations that came before what they cancel, oldest first, of one UID or all."""
@@ -111,8 +124,11 @@ class HeldMails:
     def reject_before(self, at: datetime) -> int:
         """Reject what nobody decided in time."""
         table = schema.held
-        old = (table.c.state.in_(("held", "early")), table.c.created_at < at)
-        return self._connection.execute(sa.update(table).where(*old).values(state="rejected", decided_at=at)).rowcount
+        late = self._connection.execute(sa.select(table).where(table.c.state == "held", table.c.created_at < at))
+        decided = sum(self.decide(held.id, "rejected", at) for held in records(Held, late))
+        early = (table.c.state == "early", table.c.created_at < at)
+        dropped = self._connection.execute(sa.update(table).where(*early).values(state="rejected", decided_at=at))
+        return decided + dropped.rowcount
 
 
 _SEEN_COLUMNS = ("fingerprint", "mail_id", "disposition", "at")

@@ -122,7 +122,7 @@ class Unit:
 
     @cached_property
     def held(self) -> HeldMails:
-        return HeldMails(self.connection)
+        return HeldMails(self.connection, self.changes)
 
     @cached_property
     def journal(self) -> Journal:

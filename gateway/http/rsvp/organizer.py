@@ -20,7 +20,7 @@ from gateway.http.rsvp.render import Look, respond
 from gateway.imip.changes import render_changes
 from gateway.imip.dates import read_tile, render_short_span
 from gateway.imip.facts import Span, parse_facts, placed
-from gateway.imip.kinds import ANSWER_TONES, ANSWERS
+from gateway.imip.kinds import ANSWER_TONES, ANSWERS, FORMS, Kind
 from gateway.imip.letter import Tile
 from gateway.imip.rows import render_rows
 from gateway.imip.words import Words, mark
@@ -225,7 +225,13 @@ def _held(gathering: Gathering, reader: Reader, hidden: tuple[tuple[str, str], .
         buttons = (("release", words.label("Accept it")), ("reject", words.label("Ignore it")))
         forms = (_decision(words, buttons, hidden, held.id),)
         says, comment = _claims(held, words)
-        yield Entry(held.from_address, (words.label(_ASKS.get(held.method, _ASKS[""])), *says), comment, forms, "")
+        yield Entry(held.from_address, (_why_it_waits(held, words), *says), comment, forms, "")
+
+
+def _why_it_waits(held: Held, words: Words) -> str:
+    if held.rule == "reply.uninvited":
+        return words.say(FORMS[Kind.UNINVITED].headline, person=held.from_address)
+    return words.label(_ASKS.get(held.method, _ASKS[""]))
 
 
 def _claims(held: Held, words: Words) -> tuple[tuple[str, ...], str]:

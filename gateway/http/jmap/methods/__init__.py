@@ -11,14 +11,15 @@ from gateway.http.jmap.methods import (
     event_reply,
     event_set,
     events,
+    held_changes,
     identities,
     notifications,
     principals,
 )
 
 _MODULES = (
-    calendars, events, event_query, event_set, event_reply, identities, notifications, principals, admin_settings,
-    admin_queue,
+    calendars, events, event_query, event_set, event_reply, held_changes, identities, notifications, principals,
+    admin_settings, admin_queue,
 )  # fmt: skip
 
 
