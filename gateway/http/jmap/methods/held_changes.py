@@ -13,17 +13,9 @@ from gateway.flows.stored import known_object
 from gateway.http.jmap.arguments import Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import MethodError, SetFailure
+from gateway.http.jmap.queries import paged, read_paging, read_sort
 from gateway.http.jmap.session import SCHEDULING
-from gateway.http.jmap.standard import (
-    Getting,
-    Setting,
-    get_changes,
-    get_objects,
-    paged,
-    read_paging,
-    set_objects,
-    state_of,
-)
+from gateway.http.jmap.standard import Getting, Setting, get_changes, get_objects, set_objects, state_of
 from gateway.http.jmap.view import View, open_view
 from gateway.itip.tree import parse_tree
 from gateway.jscalendar.convert import events_from_ical
@@ -135,13 +127,13 @@ async def _query(context: Context, call: Call) -> Json:
     account_id, paging = arguments.account_id(), read_paging(arguments)
     if arguments.mapping("filter"):
         raise MethodError("unsupportedFilter", "What waits is not filtered")
-    if arguments.list_of_objects("sort"):
-        raise MethodError("unsupportedSort", "What waits longest comes first")
+    newest_first = any(not ascending for _, ascending in read_sort(arguments, ("created",)))
     arguments.done()
 
     def fn(unit: Unit) -> Json:
         view = open_view(unit, call.login, account_id)
-        page = paged([each.id for each in _waiting(unit, view)], paging, context.config.http.max_objects_in_get)
+        ids = [each.id for each in _waiting(unit, view)]  # what waits longest comes first
+        page = paged(ids[::-1] if newest_first else ids, paging, context.config.http.max_objects_in_get)
         state = state_of(unit, view, Kind.HELD)
         return {"accountId": account_id, "queryState": state, "canCalculateChanges": False, **page}
 
