@@ -4,7 +4,6 @@
 from gateway.flows.context import Context
 from gateway.itip.address import build_mailto
 from gateway.jscalendar.patch import diff_objects
-from gateway.jscalendar.personal import with_personal
 from gateway.jscalendar.values import JsonMap
 from gateway.store.accounts import Account
 from gateway.store.notifications import Notification
@@ -28,7 +27,6 @@ def notify_edit(
     """Add one notification for an edit by another person; nothing for one's own, or where nothing was said anew."""
     if owner.id == editor.id:
         return
-    before, after = (None if event is None else with_personal(dict(event), {}) for event in (before, after))
     patch = diff_objects(before, after) if before is not None and after is not None else None
     if patch is not None and not patch.keys() - _STAMPS:
         return

@@ -9,7 +9,8 @@ from gateway.http.jmap.errors import MethodError
 from gateway.jscalendar.values import Json, parse_local, parse_utc
 
 T = TypeVar("T")
-_MAX_INT = 2**53 - 1
+#: RFC 8620 §1.3.
+MAX_INT = 2**53 - 1
 
 
 class Arguments:
@@ -39,7 +40,7 @@ class Arguments:
         """Return a whole number of at least `least`, or None."""
         words = f"a whole number of at least {least}"
         found: int | None = self._typed(
-            name, lambda v: isinstance(v, int) and not isinstance(v, bool) and least <= v <= _MAX_INT, words
+            name, lambda v: isinstance(v, int) and not isinstance(v, bool) and least <= v <= MAX_INT, words
         )
         return found
 

@@ -26,7 +26,7 @@ from gateway.http.jmap.filters import compile_filter
 from gateway.http.jmap.methods.admin_settings import admin_account
 from gateway.http.jmap.queries import paged, read_paging, read_sort
 from gateway.http.jmap.session import ADMIN
-from gateway.http.jmap.standard import only
+from gateway.http.jmap.standard import only, wanted_properties
 from gateway.jscalendar.patch import apply_patch, same_json
 from gateway.jscalendar.values import InvalidProperty, Json, parse_utc, utc_text
 from gateway.store.alarms import PlannedAlarm
@@ -48,6 +48,11 @@ _RECIPIENT = {
     "dropped": "Dropped",
 }
 _OPEN = ("pending", "retry")
+_OF_BOTH = frozenset({"id", "accountId", "eventId", "uid", "status"})
+_OF_TASK = _OF_BOTH | {"@type", "alarmId", "recurrenceId", "due", "messages", "to", "rule", "reason"}
+_OF_MESSAGE = _OF_BOTH | {
+    "method", "messageId", "createdAt", "nextRetry", "returnPath", "size", "recipients",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +61,17 @@ class Kind:
 
     load: Callable[[Unit, str | None], list[Json]]
     due: str
+    properties: frozenset[str]
 
 
 def methods(context: Context) -> dict[str, MethodEntry]:
     """Return /get, /query and /set of both lists."""
     table: dict[str, MethodEntry] = {}
-    tasks = Kind(partial(_tasks, context), "due")
-    for name, kind in (("x:Task", tasks), ("x:QueuedMessage", Kind(_messages, "nextRetry"))):
+    kinds = {
+        "x:Task": Kind(partial(_tasks, context), "due", _OF_TASK),
+        "x:QueuedMessage": Kind(_messages, "nextRetry", _OF_MESSAGE),
+    }
+    for name, kind in kinds.items():
         table[f"{name}/get"] = MethodEntry(_getter(context, kind), ADMIN)
         table[f"{name}/query"] = MethodEntry(_querier(context, kind), ADMIN)
         table[f"{name}/set"] = MethodEntry(_setter(context, kind), ADMIN, writes=True)
@@ -180,14 +189,20 @@ def _scope(arguments: Arguments, call: Call) -> tuple[str, str | None]:
     return given, None if given == call.login.account.id else given
 
 
+def _load(unit: Unit, kind: Kind, account_id: str | None) -> list[Json]:
+    if account_id is not None and unit.accounts.get(account_id) is None:
+        raise MethodError("accountNotFound")
+    return kind.load(unit, account_id)
+
+
 def _getter(context: Context, kind: Kind) -> Callable[[Call], Awaitable[Answer]]:
     async def get(call: Call) -> Answer:
         arguments = Arguments(call)
         account_id, scope = _scope(arguments, call)
         ids, properties = arguments.ids("ids"), arguments.texts("properties")
         arguments.done()
-        names = None if properties is None else frozenset((*properties, "id"))
-        items = {item["id"]: item for item in await context.store.read(lambda unit: kind.load(unit, scope))}
+        names = wanted_properties(properties, kind.properties)
+        items = {item["id"]: item for item in await context.store.read(lambda unit: _load(unit, kind, scope))}
         asked = list(items) if ids is None else ids
         if len(asked) > context.config.http.max_objects_in_get:
             raise MethodError("requestTooLarge")
@@ -209,7 +224,7 @@ def _querier(context: Context, kind: Kind) -> Callable[[Call], Awaitable[Answer]
         sort = read_sort(arguments, dict.fromkeys((kind.due, "due", "createdAt")))
         arguments.done()
         keeps = compile_filter(filter_, lambda name, value: _condition(kind, name, value))
-        items = [item for item in await context.store.read(lambda unit: kind.load(unit, scope)) if keeps(item)]
+        items = [item for item in await context.store.read(lambda unit: _load(unit, kind, scope)) if keeps(item)]
         for name, ascending in reversed(sort):
             key = _created if name == "createdAt" else lambda item: item[kind.due] or ""
             items.sort(key=key, reverse=not ascending)
@@ -253,13 +268,13 @@ def _setter(context: Context, kind: Kind) -> Callable[[Call], Awaitable[Answer]]
         arguments.done()
         if len(create) + len(update) + len(destroy) > context.config.http.max_objects_in_set:
             raise MethodError("requestTooLarge")
-        items = {item["id"]: item for item in await context.store.read(lambda unit: kind.load(unit, scope))}
+        items = {item["id"]: item for item in await context.store.read(lambda unit: _load(unit, kind, scope))}
         old_state = _state(items.values())
         if if_in_state is not None and if_in_state != old_state:
             raise MethodError("stateMismatch")
         not_updated = {i: e for i, p in update.items() if (e := await _try(_change(context, kind, items, i, p)))}
         not_destroyed = {i: e for i in destroy if (e := await _try(_drop(context, items, i)))}
-        after = await context.store.read(lambda unit: kind.load(unit, scope))
+        after = await context.store.read(lambda unit: _load(unit, kind, scope))
         return {
             "accountId": account_id,
             "oldState": old_state,

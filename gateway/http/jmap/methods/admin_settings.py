@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.bounded import run_bounded
 from gateway.flows.context import Context
-from gateway.http.jmap.arguments import Arguments
+from gateway.http.jmap.arguments import MAX_INT, Arguments
 from gateway.http.jmap.core import Answer, Call, MethodEntry
 from gateway.http.jmap.errors import MethodError, SetError, SetFailure, invalid_properties
 from gateway.http.jmap.session import ADMIN, is_admin
@@ -207,9 +207,14 @@ def _keep(unit: Unit, context: Context, call: Call, member: Member, name: str, g
         unit.settings.remove(key)
         return
     value = member.read(given)
-    reading = context.config.policy.with_overrides({**unit.settings.policy_overrides(), member.policy: value})
-    if reading.faults:
-        raise invalid_properties([InvalidProperty(name, "; ".join(reading.faults)[:500])])
+    if isinstance(value, int) and abs(value) > MAX_INT:
+        raise invalid_properties([InvalidProperty(name, "is beyond what JSON numbers hold (RFC 8620 §1.3)")])
+    stored = {key: held for key, held in unit.settings.policy_overrides().items() if key != member.policy}
+    known = context.config.policy.with_overrides(stored).faults  # of what another version of us may have stored
+    reading = context.config.policy.with_overrides({**stored, member.policy: value})
+    faults = [fault for fault in reading.faults if fault not in known]
+    if faults:
+        raise invalid_properties([InvalidProperty(name, "; ".join(faults)[:500])])
     fault = member.fault(value) if member.fault is not None and isinstance(value, str) and value else None
     if fault:
         raise invalid_properties([InvalidProperty(name, fault[:500])])

@@ -17,7 +17,8 @@ from gateway.http.jmap.queries import changes_of_query, paged, read_paging, read
 from gateway.http.jmap.session import CALENDARS
 from gateway.http.jmap.standard import Getting, Setting, get_changes, get_objects, parse_state, set_objects, state_of
 from gateway.http.jmap.view import View, open_view
-from gateway.jscalendar.values import Json, parse_utc, utc_text
+from gateway.jscalendar.personal import PERSONAL, with_personal
+from gateway.jscalendar.values import Json, JsonMap, parse_utc, utc_text
 from gateway.store.changes import Kind
 from gateway.store.notifications import Notification
 from gateway.store.unit import Unit
@@ -69,7 +70,7 @@ def load_notifications(unit: Unit, view: View, ids: Sequence[str] | None) -> dic
 
 
 def _json(each: Notification) -> Json:
-    event, patch = told(each)
+    event, patch = _shared(*told(each))
     shown: Json = {
         "id": each.id,
         "created": utc_text(each.created_at),
@@ -84,6 +85,14 @@ def _json(each: Notification) -> Json:
     if each.type == "updated":
         shown["eventPatch"] = patch
     return shown
+
+
+def _shared(event: JsonMap | None, patch: JsonMap | None) -> tuple[Json | None, Json | None]:
+    """Leave out what each user keeps for themself: no notification is about that (JMAP Calendars §7)."""
+    plain = None if event is None else with_personal(event, {})
+    if patch is None:
+        return plain, None
+    return plain, {pointer: value for pointer, value in patch.items() if pointer.partition("/")[0] not in PERSONAL}
 
 
 def _refuse_create(unit: Unit, view: View, item: Json) -> tuple[str, Json]:

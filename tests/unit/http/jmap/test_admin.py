@@ -187,3 +187,25 @@ async def test_an_alarm_far_beyond_the_horizon_shows_when_it_fires(root: JmapCli
     (task_id,) = (await root.call("x:Task/query", filter={"@type": "CalendarAlarmEmail"}))["ids"]
     (task,) = (await root.call("x:Task/get", ids=[task_id]))["list"]
     assert task["due"] == "2031-03-10T08:45:00Z"
+
+
+async def test_a_setting_that_is_of_no_use_any_more_blocks_no_other(world: World, root: JmapClient) -> None:
+    """Another version may have stored it; what is wrong with it is no fault of the next change."""
+    name, now = "x:CalendarScheduling", world.clock.now()
+    await world.context.store.write(lambda u: u.settings.put("policy.scheduling.itip_max_size", 1.5, by="x", at=now))
+    said = await root.call(f"{name}/set", update={"singleton": {"maxRecipients": 7}})
+    assert (said["notUpdated"], (await singleton(root, name))["maxRecipients"]) == (None, 7)
+    said = await root.call(f"{name}/set", update={"singleton": {"itipMaxSize": 2**63}})
+    assert said["notUpdated"]["singleton"]["properties"] == ["itipMaxSize"]
+
+
+@pytest.mark.parametrize("name", ["x:Task", "x:QueuedMessage"])
+async def test_what_there_is_not_is_named(root: JmapClient, ann: JmapClient, name: str) -> None:
+    await create(ann, EVENT, sendSchedulingMessages=True)
+    for verb in ("get", "query", "set"):
+        assert await root.error(f"{name}/{verb}", accountId="nobody") == "accountNotFound"
+    assert await root.error(f"{name}/get", ids=None, properties=["shoe"]) == "invalidArguments"
+    assert await root.error(f"{name}/set", destroy=[f"m{n}" for n in range(1001)]) == "requestTooLarge"
+    for each in (await root.call(f"{name}/get", ids=None))["list"]:
+        shown = (await root.call(f"{name}/get", ids=[each["id"]], properties=list(each)))["list"]
+        assert shown == [each]

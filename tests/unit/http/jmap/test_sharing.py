@@ -143,6 +143,7 @@ async def test_an_edit_by_another_keeps_the_owners_alerts_and_is_told(
     assert [each["type"] for each in told] == ["updated", "destroyed"]
     assert "title" in told[0]["eventPatch"]
     assert told[1]["event"]["title"] == "Changed"
+    assert not any("alerts" in each["event"] for each in told), "what anybody keeps for themself is no news"
     assert (await bob.call("CalendarEventNotification/get", ids=None))["list"] == []
 
 
