@@ -180,7 +180,7 @@ def _decide(
         importing=request.source == "import",
         new_outside_recipients=len(outside - today),
         outside_recipients_today=len(today),
-        messages_last_hour=unit.sent.count_last_hour(account.id, now),
+        messages_last_hour=unit.sent.count_last_hour(account.id, now) + unit.tasks.owed(account.id),
         writes_last_minute=unit.objects.count_last_minute(account.id, now),
     )
     verdict = decide_send(facts, policy.limits, policy.scheduling)

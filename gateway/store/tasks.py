@@ -46,8 +46,11 @@ class Tasks:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._owed: dict[str, int] = {}  # by account, while nothing but more is owed
 
     def enqueue(self, task: Task) -> Task:
+        if task.account_id in self._owed:
+            self._owed[task.account_id] += len(task.payload.get("owed", ()))
         task = replace(task, serial=next_serial(self._connection, "tasks"))
         insert(self._connection, schema.tasks, task)
         return task
@@ -76,7 +79,17 @@ class Tasks:
         now = self.get(task.id)
         return now is not None and (now.leased_by, now.leased_until) == (task.leased_by, task.leased_until)
 
+    def owed(self, account_id: str) -> int:
+        """Return how many messages an account owes that are not built yet."""
+        if account_id not in self._owed:
+            table = schema.tasks
+            length = sa.func.json_array_length(table.c.payload["owed"])
+            query = sa.select(sa.func.coalesce(sa.func.sum(length), 0)).where(table.c.account_id == account_id)
+            self._owed[account_id] = int(self._connection.execute(query).scalar_one())
+        return self._owed[account_id]
+
     def finish(self, task_id: str) -> None:
+        self._owed.clear()
         self._connection.execute(sa.delete(schema.tasks).where(schema.tasks.c.id == task_id))
 
     def retry(self, task_id: str, *, due_at: datetime, failure: str) -> None:
@@ -88,6 +101,7 @@ class Tasks:
         self.update(task_id, **over, attempts=schema.tasks.c.attempts + 1)
 
     def update(self, task_id: str, **changed: object) -> None:
+        self._owed.clear()
         self._connection.execute(sa.update(schema.tasks).where(schema.tasks.c.id == task_id).values(**changed))
 
     def get(self, task_id: str) -> Task | None:

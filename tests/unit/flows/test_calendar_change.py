@@ -8,8 +8,11 @@ import pytest
 
 from gateway.clock import SettableClock
 from gateway.errors import Refused
+from gateway.flows.calendar_change import ChangeRequest, ChangeResult, change_object
+from gateway.itip.tree import parse_tree
 from gateway.store.engine import Store
 from gateway.store.journal import Entry
+from gateway.store.unit import Unit
 from tests.support.submitted import answer
 from tests.support.world import UID, World, event, small_world
 
@@ -97,6 +100,30 @@ async def test_too_many_recipients_refuse_the_change(store: Store, clock: Settab
         with pytest.raises(Refused):
             await world.change(event("x@a.example", "y@a.example", "z@a.example"))
         assert await world.item() is None
+
+
+async def test_messages_of_an_hour_are_counted_whether_built_or_not(
+    store: Store, clock: SettableClock, tmp_path: Path
+) -> None:
+    """A burst of events within the time that mails wait for further edits is no way round the limit."""
+    async with small_world(store, clock, tmp_path, "[policy.limits]\nmessages_per_hour = 5\n") as world:
+
+        def invite(unit: Unit, uid: str) -> ChangeResult:
+            meeting = parse_tree(event(GUEST, "x@a.example").replace(UID, uid))
+            return change_object(unit, world.context, ChangeRequest(account=world.ann, ical=meeting, send=True))
+
+        def two_at_once(unit: Unit) -> None:
+            assert invite(unit, "one").messages == invite(unit, "two").messages == 2
+
+        await store.write(two_at_once)
+        with pytest.raises(Refused) as caught:
+            await store.write(lambda unit: invite(unit, "three"))
+        assert caught.value.context["rule"] == "limit.messages-per-hour"
+        await world.work()
+        with pytest.raises(Refused):
+            await store.write(lambda unit: invite(unit, "three"))
+        world.advance(minutes=61)
+        await store.write(lambda unit: invite(unit, "three"))
 
 
 async def test_an_update_reaches_both_and_a_removed_guest_gets_a_cancel_alone(world: World) -> None:
