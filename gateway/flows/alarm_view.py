@@ -14,9 +14,11 @@ from itertools import islice
 from gateway.flows.accounts import may
 from gateway.flows.alarm_plans import LOOK_AHEAD, Reader, read_reader
 from gateway.flows.alarm_recipients import judge_recipient
+from gateway.flows.alarm_records import firing_identity
 from gateway.flows.consents import wants_alarms
 from gateway.flows.context import Context
 from gateway.flows.due_alarms import DAY, alarm_facts
+from gateway.itip.address import normal_address
 from gateway.itip.firings import Firing
 from gateway.store.accounts import Account
 from gateway.store.alarms import FiredAlarm, Pace, PlannedAlarm
@@ -105,9 +107,19 @@ def forecast(unit: Unit, context: Context, account: Account, at: datetime, *, li
     firings = heapq.merge(*(_firings(item, reader, at) for item, reader in seen), key=lambda each: each[2].at)
     upcoming: list[Upcoming] = []
     player = _Player(unit, account, at, settings)
-    for item, reader, firing in islice(firings, limit):
+    mailed = unit.alarms.mailed_for(account.id, at)
+    ahead = (each for each in firings if not _was_mailed(account, each[0], each[2], mailed))
+    for item, reader, firing in islice(ahead, limit):
         upcoming.append(_upcoming(unit, context, account, item, firing, player.judge(item, reader, firing)))
     return AlarmForecast(tuple(upcoming), tuple(silent))
+
+
+def _was_mailed(account: Account, item: StoredObject, firing: Firing, mailed: frozenset[str]) -> bool:
+    """Whether a firing that lies ahead went out before: it was run ahead of time, or the clock was put back."""
+    if not mailed:
+        return False
+    recipients = (account.address, *map(normal_address, firing.alarm.recipients))
+    return any(firing_identity(account.id, item.uid, firing, each) in mailed for each in recipients)
 
 
 class _Player:

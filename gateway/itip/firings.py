@@ -162,7 +162,10 @@ class AlarmPlan:
     def _end(self, occurrence: Occurrence) -> Moment:
         """The end in the zone in which it is written: a flight lands by the clock of its destination."""
         written = occurrence.component.first("DTEND") or occurrence.component.first("DUE")
-        like = occurrence.span.end if written is None else parse_moment(written)
+        end = occurrence.span.end
+        like = end if written is None else parse_moment(written)
+        if (like.kind, like.tzid) == (end.kind, end.tzid):
+            return end  # its clock time as it is, which a change of clocks may have skipped
         return Moment(self._zones.wall(occurrence.end_at, like), like.kind, like.tzid)
 
     def _occurrences(

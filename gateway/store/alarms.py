@@ -181,6 +181,12 @@ class Alarms:
         )
         return tuple(row.at for row in self._connection.execute(query if apart else query.distinct()))
 
+    def mailed_for(self, account_id: str, after: datetime) -> frozenset[str]:
+        """Return the identities of an account's firings after an instant that were mailed already."""
+        table = schema.fired
+        query = sa.select(table.c.identity).where(table.c.account_id == account_id, table.c.fire_at > after)
+        return frozenset(self._connection.execute(query.where(table.c.outcome == "sent")).scalars())
+
     def settled_after(self, at: datetime) -> tuple[tuple[str, str], ...]:
         """Return object and account of everything that was planned or settled after an instant."""
         planned = sa.select(schema.alarms.c.object_id, schema.alarms.c.account_id).where(schema.alarms.c.after_at > at)

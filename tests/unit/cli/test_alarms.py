@@ -62,6 +62,16 @@ def test_run_fires_what_is_due_by_then_and_hands_it_over(out: Path, capsys: pyte
     assert denied["reason"] == "The address is outside and the mode does not admit it."
 
 
+def test_next_tells_nothing_of_what_was_run_ahead_of_its_time(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for event in ("DTSTART:20990302T100000Z", "DTSTART:20990402T100000Z"):
+        calendar = out.parent / "shown.ics"
+        calendar.write_text(ical(f"DTSTAMP:20260101T000000Z|{event}?TRIGGER:PT0S|DESCRIPTION:@email", uid=event))
+        assert main(["event", "import", ANN, str(calendar)]) == 0
+    document(capsys, "alarms", "run", "--until", "2099-03-20T00:00:00Z")
+    upcoming = document(capsys, "alarms", "next", ANN, "--at", "2099-03-01T00:00:00Z")["upcoming"]
+    assert [each["fire_at"] for each in upcoming] == ["2099-04-02T10:00:00Z"]
+
+
 def test_off_and_on(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document(capsys, "alarms", "off", ANN)
     assert {each["rule"] for each in document(capsys, "alarms", "next", ANN)["upcoming"]} <= {"alarm.unwanted"}

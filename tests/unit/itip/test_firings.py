@@ -120,6 +120,11 @@ def test_an_alarm_may_count_from_the_end(event: str, due: str) -> None:
     assert fires(event) == [due]
 
 
+def test_an_end_that_a_change_of_clocks_skips_counts_from_its_own_clock_time() -> None:
+    event = "DTSTART:20270328T013000|DTEND:20270328T023000!TRIGGER;RELATED=END:-P1W"
+    assert fires(event, zone="Europe/Berlin", until=utc("2028-01-01 00:00")) == ["2027-03-21 01:30"]
+
+
 def test_a_to_do_is_due_at_its_due_time() -> None:
     text = calendar("DUE:20260601T120000Z!TRIGGER;RELATED=END:-PT1H").replace("VEVENT", "VTODO")
     assert shown(list(AlarmPlan(parse_tree(text), UTC).firings(EARLY, LATE))) == ["2026-06-01 11:00"]
