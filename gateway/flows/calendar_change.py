@@ -167,7 +167,8 @@ def _decide(
     ):
         if holds:
             return (), Verdict(QUIET, rule, reason)
-    addressed, denied = judge_recipients(unit, context, account, item, change.messages)
+    by = "" if request.actor == account.address else request.actor
+    addressed, denied = judge_recipients(unit, context, account, item, change.messages, by)
     now = context.clock.now()
     outside = {normal_address(a.recipient) for a in addressed if not a.local}
     today = unit.sent.outside_today(account.id, f"{now:%Y-%m-%d}")

@@ -121,6 +121,7 @@ def build(context: Context, draft: Draft, now: datetime) -> BuiltMail:
         draft.recipient,
         headers=headers,
         presentation=draft.presentation,
+        by=head.sender if draft.said.message.changes or draft.said.message.method == Method.CANCEL else None,
         kind=draft.kind,
         hide_guests=draft.hide_guests,
         attached=frozenset(Method(name) for name in context.config.mail.ics_copy),
@@ -141,7 +142,8 @@ def _itip_draft(
     calendar = parse_tree(message.calendar)
     line, author = attendee_line(calendar, owed.recipient), attendee_line(calendar, message.from_address)
     name = (author.param("CN") if author else None) or account.name
-    head = letterhead(unit, context, account, Person(message.from_address, name), sent_by=_sent_by(calendar, message))
+    acting = owed.by or _sent_by(calendar, message)
+    head = letterhead(unit, context, account, Person(message.from_address, name), sent_by=acting)
     token, links = _answer_links(unit, context, owed, item)
     language = (line.param("LANGUAGE") or "") if line else ""
     shown = present(unit, context, account, owed.recipient, language=language, links=links)

@@ -15,21 +15,27 @@ from gateway.itip.model import FieldChange, ItipMessage, Method
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """One message to one recipient. `first` tells that this recipient has never been written to about the event."""
+    """One message to one recipient. `first` tells that this recipient has never been written to about the event.
+
+    `by` is the address of whoever acted, where that is not the person whose message it is.
+    """
 
     message: ItipMessage
     recipient: str
     first: bool = False
+    by: str = ""
 
 
 def build_payload(owed: Iterable[Owed]) -> dict[str, Any]:
     """Return the JSON form of what is owed."""
-    return {"owed": [{"to": o.recipient, "first": o.first, "message": asdict(o.message)} for o in owed]}
+    return {"owed": [{"to": o.recipient, "first": o.first, "by": o.by, "message": asdict(o.message)} for o in owed]}
 
 
 def parse_payload(payload: Mapping[str, Any]) -> tuple[Owed, ...]:
     """Read what `build_payload` wrote."""
-    return tuple(Owed(_message(item["message"]), item["to"], item["first"]) for item in payload["owed"])
+    return tuple(
+        Owed(_message(item["message"]), item["to"], item["first"], item.get("by", "")) for item in payload["owed"]
+    )
 
 
 def coalesce(

@@ -39,10 +39,12 @@ def judge_recipients(
     account: Account,
     item: StoredObject | None,
     messages: Iterable[ItipMessage],
+    by: str = "",
 ) -> tuple[tuple[Addressed, ...], tuple[Addressed, ...]]:
     """Return who is mailed what, and who is not with the reason; the refusals are in the journal afterwards.
 
-    `item` is what the messages are about, None where it is not here and they ask for it.
+    `item` is what the messages are about, None where it is not here and they ask for it; `by` is who acts for the
+    account, if anybody does.
     """
     settings, now = context.policy(unit).external_recipients, context.clock.now()
     domains = context.domains(unit)
@@ -63,7 +65,7 @@ def judge_recipients(
             )
             verdict = decide_recipient(facts, settings)
             first = not any(sent.method == Method.REQUEST for sent in unit.sent.thread(account.id, message.uid, normal))
-            owed = Owed(message, recipient, first)
+            owed = Owed(message, recipient, first, by)
             judged = Addressed(owed, MAILED if was_mailed(unit, account.id, owed) else verdict, local)
             if verdict.action == PERMIT:
                 permitted.append(judged)

@@ -220,6 +220,23 @@ async def test_who_acts_for_the_organizer_stands_in_sender(world: World, acting:
     assert b"From: Ann <ann@example.org>\r\n" in mail
     assert (b"Sender: Bob <bob@example.org>\r\n" in mail) is named
     assert (b"\r\nSender:" in mail) is named
+    assert b"Ann invites you to this event." in mail
+
+
+async def test_what_a_colleague_changes_says_who_did_it(world: World) -> None:
+    """Bob writes in Ann's calendar: the mail is hers, and says that he has done it."""
+    await world.change(event(GUEST))
+    await world.work()
+    await world.change(event(GUEST, start="20260607T150000"), actor="bob@example.org")
+    await world.work()
+    await world.change(None, actor="bob@example.org")
+    await world.work()
+    first, update, cancel = world.sent(GUEST)
+    assert b"\r\nSender:" not in first
+    for mail, said in ((update, b"Bob has changed this event."), (cancel, b"Bob has canceled this event.")):
+        assert b"From: Ann <ann@example.org>\r\nSender: Bob <bob@example.org>\r\n" in mail
+        assert said in mail
+        assert b"Organizer: Ann <ann@example.org>" in mail
 
 
 async def test_hold_release_drop(world: World) -> None:
