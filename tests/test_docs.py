@@ -8,6 +8,7 @@ import pytest
 
 from gateway.cli.main import NOUNS
 from gateway.config import parse_config
+from gateway.itip.rules import RULES
 from tests.support.docs import GENERATED, ROOT, nouns, verbs
 from tests.support.rules import found_rules
 
@@ -74,6 +75,11 @@ def test_commands_that_are_named_exist(page: Path) -> None:
 def test_the_readme_is_short() -> None:
     readme = ROOT / "README.md"
     assert not readme.exists() or len(readme.read_text().splitlines()) <= 150
+
+
+def test_every_rule_of_the_engine_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    assert [rule for rule in RULES if f"| `{rule}` |" not in page] == []
 
 
 def test_every_rule_says_what_it_means() -> None:

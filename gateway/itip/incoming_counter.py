@@ -86,6 +86,8 @@ def _not_open(arrival: Arrival, draft: Draft, guest: Prop, part: Component, comp
     names = component.first("ATTENDEE")
     if names is not None and attendee_line(component, frozenset((arrival.bearer,))) is None:
         return refused("counter.not-own", f"{named(arrival.bearer)} cannot propose for {named(names)}")
+    if attendee_line(part, frozenset((read_party(guest).address,))) is None:
+        return refused("counter.stranger", f"{named(guest)} was not invited to what the proposal is about")
     if is_cancelled(part):
         return ignored("counter.cancelled", "The event is cancelled")
     if sequence_of(component) < rescheduled_at(part):
@@ -146,6 +148,10 @@ def apply_declinecounter(arrival: Arrival) -> Outcome:
     if standing in (Standing.STRANGER, Standing.CLAIMED):
         reason = f"Only {named(kept.prop)} may decline a proposal about this event"
         return conclude(arrival, [refused("declinecounter.not-organizer", reason)])
+    named_there = [line for part in arrival.message.components for line in part.all("ATTENDEE")]
+    if named_there and not any(is_line_of(line, arrival.me) for line in named_there):
+        reason = f"{named(kept.prop)} declines a proposal by {named(named_there[0])}, not yours"
+        return conclude(arrival, [refused("declinecounter.not-yours", reason)])
     sentence = f"{named(kept.prop)} declines your proposal; the event stays as it is"
     return conclude(arrival, [Finding(Verdict.APPLIED, "declinecounter.noted", sentence)], arrival.stored)
 

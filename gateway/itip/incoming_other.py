@@ -65,7 +65,8 @@ def _add(arrival: Arrival, draft: Draft, component: Component) -> Finding:
     _describe(arrival, draft, key, component)
     where = at_instance(key, draft.series)
     change = FieldChange("RDATE", None, draft.series.line_for("RDATE", key).value)
-    sentence = f"{named(arrival.message.organizer)} added an occurrence{where}"
+    organizer = draft.object.organizer
+    sentence = f"{named(None if organizer is None else organizer.prop)} added an occurrence{where}"
     return Finding(Verdict.APPLIED, "add.applied", sentence, changes=(change,), missed=sequence > known + 1)
 
 

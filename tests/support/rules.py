@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RULE = re.compile(r"[a-z]+(-[a-z]+)*\.[a-z0-9]+(-[a-z0-9]+)*")
 #: Words with a dot that are no rules: files, columns, loggers.
 NO_RULES = re.compile(
-    r"(gateway|policies)\.|.*\.(ics|dat|po|toml|html|txt|log|db|url|id|name|json|js|css|eml|icalendar|ext|new)$"
+    r"(gateway|policies)\.|.*\.(ics|dat|po|toml|html|txt|log|db|url|id|name|json|js|css|eml|icalendar|ext)$"
 )
 #: Dotted names of settings look like rules and are none.
 SETTINGS = {

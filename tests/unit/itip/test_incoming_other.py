@@ -53,6 +53,12 @@ def test_an_added_occurrence_that_differs_has_a_component_of_its_own() -> None:
     assert [each.name for each in found["20261210T100000"].subcomponents] == ["VALARM"]
 
 
+def test_an_addition_without_organizer_is_the_stored_organizers() -> None:
+    """Interop Q40."""
+    outcome = apply(add().replace(ORGANIZER + "\r\n", ""), SERIES)
+    assert outcome.reason.startswith(f"{DANA} added an occurrence")
+
+
 def test_a_gap_in_the_sequence_is_asked_about() -> None:
     outcome = apply(add(sequence=4), SERIES)
     assert outcome.rule == "add.applied"
@@ -190,6 +196,15 @@ def test_what_is_no_proposal(bearer: str, text: str, rule: str) -> None:
     assert (outcome.rule, outcome.proposal, outcome.stored) == (rule, None, SERIES)
 
 
+def test_who_is_invited_to_one_occurrence_proposes_nothing_for_another() -> None:
+    guest = "kim@fourth.example"
+    stored = calendar(component(*MEETING, RULE), component(*MEETING, f"ATTENDEE:mailto:{guest}", EIGHTH))
+    for day, rule in (("20261208", "counter.proposed"), ("20261215", "counter.stranger")):
+        text = counter(f"RECURRENCE-ID:{day}T090000Z", f"DTSTART:{day}T120000Z", who=guest)
+        assert apply(text, stored, guest, DANA).rule == rule
+    assert apply(counter(*LATER, who=guest), stored, guest, DANA).rule == "counter.stranger"
+
+
 def test_a_proposal_against_an_older_version_is_told_the_present() -> None:
     outcome = apply(counter(*LATER, sequence=0), SINGLE, LEE, DANA)
     assert (outcome.outcome, outcome.rule) == (Verdict.IGNORED, "counter.stale")
@@ -244,6 +259,7 @@ def test_a_declined_proposal_leaves_the_event_as_it_is() -> None:
     assert (outcome.outcome, outcome.rule, outcome.stored) == (Verdict.APPLIED, "declinecounter.noted", SINGLE)
     assert apply(text, SINGLE, SAM).rule == "declinecounter.not-organizer"
     assert apply(text, SINGLE, LEE, DANA).rule == "declinecounter.not-yours"
+    assert apply(text.replace(ME, OTHER), SINGLE).rule == "declinecounter.not-yours"
     assert apply(text, None).rule == "declinecounter.unknown-uid"
 
 
