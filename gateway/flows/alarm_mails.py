@@ -160,6 +160,7 @@ def _built(word: AlarmWord, *, is_own: bool) -> dict[str, Any]:
         "end": end.isoformat() if firing.ends_at > firing.starts_at else None,
         "end_zone": end_zone,
         "all_day": firing.span.start.is_date,
+        "starts_at": None if firing.span.start.is_date else firing.starts_at.isoformat(),
         "summary": firing.alarm.summary,
         "description": firing.alarm.description,
         "fire_at": firing.at.isoformat(),
@@ -191,7 +192,7 @@ def _shown(moment: Moment, at: datetime, reader: Reader) -> tuple[datetime, str]
 def _facts(alarm: Mapping[str, Any], told_at: datetime) -> AlarmFacts:
     start = _moment(alarm["start"], alarm["start_zone"])
     end = _moment(alarm["end"], alarm["end_zone"]) if alarm["end"] else None
-    fire_at = datetime.fromisoformat(alarm["fire_at"])
+    fire_at, starts_at = datetime.fromisoformat(alarm["fire_at"]), alarm.get("starts_at")
     return AlarmFacts(
         calendar=alarm["calendar"],
         recurrence_id=alarm["recurrence_id"],
@@ -200,6 +201,7 @@ def _facts(alarm: Mapping[str, Any], told_at: datetime) -> AlarmFacts:
         description=alarm["description"],
         late_due_at=fire_at.astimezone(start.tzinfo or UTC) if alarm["is_late"] else None,
         told_at=told_at,
+        starts_at=datetime.fromisoformat(starts_at) if starts_at else None,
         unreached=tuple(alarm.get("unreached", ())),  # a task of an older version does not say
     )
 

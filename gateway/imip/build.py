@@ -89,6 +89,7 @@ class AlarmFacts:
     description: str = ""
     late_due_at: datetime | None = None  # set where the reminder comes late
     told_at: datetime | None = None  # when it was decided, for "begins in ..."; the mail's own date where later
+    starts_at: datetime | None = None  # the instant of a floating start, by the clock of whose calendar it is
     unreached: tuple[str, ...] = ()  # who was to have it as well and may not
 
 
@@ -167,6 +168,7 @@ def build_alarm_mail(
         unreached=tuple(dict.fromkeys(address for each in (alarm, *also) for address in each.unreached)),
         facts=_occurrence_facts(alarm),
         at=max(headers.date, alarm.told_at or headers.date),
+        starts_at=alarm.starts_at,
         due_at=alarm.late_due_at,
         also=tuple(facts for each in also if (facts := _occurrence_facts(each)) is not None),
     )

@@ -47,6 +47,7 @@ class Occasion:
     reason: str = ""  # what the mail system said
     failures: tuple[tuple[str, str], ...] = ()  # whom a mail did not reach, and what the mail system said of each
     at: datetime | None = None  # when this is written, for what is said relative to it
+    starts_at: datetime | None = None  # when the event of an alarm begins, also where its own time is floating
     due_at: datetime | None = None  # when a late alarm should have come
     unreached: tuple[str, ...] = ()  # whom an alarm was for as well, and who may not be mailed
     also: tuple[EventFacts, ...] = ()  # further events that one alarm mail reminds of
@@ -130,15 +131,17 @@ def _headline(words: Words, occasion: Occasion) -> str:
     }
     if kind is Kind.ALARM:
         is_to_do = facts is not None and facts.component == "VTODO"  # it is due, it does not begin
-        return _begins(words, facts.span if facts else None, occasion.at, is_to_do=is_to_do)
+        span = facts.span if facts else None
+        starts_at = occasion.starts_at or (span.start if span and not span.is_floating else None)
+        return _begins(words, None if is_to_do else starts_at, occasion.at)
     scope = scope_of(facts) if facts else Scope.EVENT
     return words.say(FORMS[kind].headline_for(scope), **values)
 
 
-def _begins(words: Words, span: Span | None, now: datetime | None, *, is_to_do: bool) -> str:
-    if span is None or now is None or span.is_floating or is_to_do:
+def _begins(words: Words, starts_at: datetime | None, now: datetime | None) -> str:
+    if starts_at is None or now is None:
         return words.say("This is the reminder you asked for.")
-    until = span.start - now
+    until = starts_at - now
     if abs(until) < _MOMENT:
         return words.say("This event begins now.")
     if until < timedelta(0):

@@ -63,6 +63,18 @@ async def test_the_alarm_s_own_summary_names_it_and_a_bare_marker_does_not(world
     assert "Leave now" in second["Subject"]
 
 
+async def test_a_floating_event_begins_by_the_clock_of_its_calendar_and_a_day_has_no_hour(world: AlarmWorld) -> None:
+    await world.set("alarms.min_trigger_interval", "0s")
+    await world.put("DTSTART:20260601T100000|SUMMARY:Tea!TRIGGER:-PT15M", uid="floating")
+    await world.put("DTSTART;VALUE=DATE:20260602|SUMMARY:Feast!TRIGGER:-PT14H", uid="day")
+    await world.at("2026-06-01 09:45")
+    (tea,) = await mails(world)
+    assert text(tea).startswith("This event begins in 15 minutes.")
+    await world.at("2026-06-01 10:00")
+    (feast,) = (mail for mail in await mails(world) if "Feast" in mail["Subject"])
+    assert text(feast).startswith("This is the reminder you asked for.")
+
+
 async def test_a_late_one_says_so(world: AlarmWorld) -> None:
     await world.put("DTSTART:20260601T200000Z|SUMMARY:Dinner!TRIGGER:-PT10H")
     world.clock.advance(world.clock.now() - world.clock.now())
