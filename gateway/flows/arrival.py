@@ -55,18 +55,7 @@ def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome
     """Apply a message that policy lets through; object, guests, notification, answers owed and journal together."""
     account = arrival.account
     item = known_object(unit, account.id, _uid(arrival.message))
-    stored = context.trees.read(item.ical) if item else None
-    policy = context.policy(unit)
-    uninvited = UninvitedReply.ADD if arrival.vouched_by else UninvitedReply(policy.scheduling.uninvited_replies)
-    outcome = apply(
-        arrival.message,
-        stored,
-        sender_address=arrival.from_address,
-        addresses=unit.accounts.addresses(account.id),
-        now=context.clock.now(),
-        settings=ApplySettings(uninvited=uninvited),
-        history=_history(unit, item, arrival),
-    )
+    outcome = _outcome(unit, context, arrival, item)
     if outcome.stored is not None and outcome.tree is not None:
         context.trees.keep(outcome.stored, outcome.tree)
     silent = _silence(unit, context, arrival, outcome)
@@ -86,6 +75,30 @@ def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome
     if silent is None:
         _answer(unit, context, account, outcome)
     return record_outcome(unit, context, arrival, outcome, silent)
+
+
+def without_effect(unit: Unit, context: Context, arrival: Arrival) -> Outcome | None:
+    """Say what becomes of a message that would change nothing if a person let it through: nobody is asked about that.
+
+    So a mail that comes by twice, the second time with less to prove it, is what it is: known already.
+    """
+    item = known_object(unit, arrival.account.id, _uid(arrival.message))
+    outcome = _outcome(unit, context, arrival, item)
+    return replace(outcome, messages=()) if outcome.outcome is Verdict.IGNORED else None
+
+
+def _outcome(unit: Unit, context: Context, arrival: Arrival, item: StoredObject | None) -> Outcome:
+    policy = context.policy(unit)
+    uninvited = UninvitedReply.ADD if arrival.vouched_by else UninvitedReply(policy.scheduling.uninvited_replies)
+    return apply(
+        arrival.message,
+        context.trees.read(item.ical) if item else None,
+        sender_address=arrival.from_address,
+        addresses=unit.accounts.addresses(arrival.account.id),
+        now=context.clock.now(),
+        settings=ApplySettings(uninvited=uninvited),
+        history=_history(unit, item, arrival),
+    )
 
 
 def _overtaken(unit: Unit, context: Context, account: Account, outcome: Outcome) -> Outcome:

@@ -16,7 +16,7 @@ from gateway.authn.evidence import SenderEvidence, gather_evidence
 from gateway.authn.resolver import Resolver
 from gateway.errors import Deferred, Refused
 from gateway.flows.accounts import may
-from gateway.flows.arrival import Arrival, apply_arrival, hold, record_outcome
+from gateway.flows.arrival import Arrival, apply_arrival, hold, record_outcome, without_effect
 from gateway.flows.bounces import bounce_token, take_report
 from gateway.flows.context import Context
 from gateway.flows.judging import Author, Judged, judge
@@ -242,13 +242,18 @@ def _origin(unit: Unit, read: Read, message: Component) -> LoopFacts:
 
 def _obey(unit: Unit, context: Context, arrival: Arrival, judged: Judged | None, verdict: Verdict) -> PartOutcome:
     """Do what policy said."""
+    as_judged = arrival if judged is None else replace(arrival, from_address=judged.identity)
     if verdict.action == Action.APPLY and judged is not None:
-        return apply_arrival(unit, context, replace(arrival, from_address=judged.identity))
+        return apply_arrival(unit, context, as_judged)
+    if verdict.action == Action.HOLD and judged is not None and judged.facts.stored:
+        known = without_effect(unit, context, as_judged)
+        if known is not None:
+            return record_outcome(unit, context, arrival, known)
     outcome = {Action.HOLD: Outcomes.HELD, Action.REFUSE: Outcomes.REFUSED}.get(
         Action(verdict.action), Outcomes.IGNORED
     )
     if verdict.action == Action.HOLD:
-        hold(unit, context, replace(arrival, from_address=judged.identity if judged else ""), verdict)
+        hold(unit, context, as_judged, verdict)
         if judged is not None and not judged.facts.stored:
             notify_invitation(unit, context, arrival.account, arrival.from_address, arrival.message)
     return record_outcome(unit, context, arrival, Outcome(outcome, verdict.rule, verdict.reason))

@@ -112,3 +112,14 @@ async def test_a_proposal_is_taken_up_or_declined_by_a_release_as_on_the_page(wo
     assert not [p for p in await world.context.store.read(lambda u: u.objects.proposals(item.id)) if p.state == "open"]
     await world.work()
     assert world.methods(GUEST) == (["REQUEST"] if accept else ["DECLINECOUNTER"])
+
+
+async def test_what_would_change_nothing_asks_nobody(world: World) -> None:
+    """A mail that comes by again with its proof out of sight, as through a second door, is known already."""
+    assert (await receive(world, said(GUEST))).outcome == "applied"
+    again = await receive(
+        world, said(GUEST, proof="Received: by gw.example.org; Mon, 1 Jun 2026 08:00:00 +0000\r\n" + PROOF)
+    )
+    assert (again.outcome, again.rule) == ("ignored", "reply.duplicate")
+    assert not await waiting(world.context)
+    assert not await told(world)
