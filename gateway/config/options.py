@@ -261,7 +261,7 @@ class WorkerOptions:
         least=timedelta(milliseconds=10),
     )
     alarm_interval: timedelta = option(
-        timedelta(seconds=10), "How often due alarms are looked for.", least=timedelta(milliseconds=10)
+        timedelta(seconds=2), "How often due alarms are looked for.", least=timedelta(milliseconds=10)
     )
     clean_interval: timedelta = option(
         timedelta(hours=1), "How often what is past its keeping time is removed.", least=SECOND
