@@ -15,7 +15,7 @@ from gateway.bounded import run_bounded
 from gateway.flows.context import Context
 from gateway.imip.presentation import Branding, Colours, Links, Logo, Person, Presentation
 from gateway.itip.address import normal_address, same_address
-from gateway.store.accounts import Account, Domain
+from gateway.store.accounts import Account
 from gateway.store.unit import Unit
 
 
@@ -41,7 +41,7 @@ def letterhead(unit: Unit, context: Context, account: Account, person: Person, *
         apart = acting is not None and not same_address(sent_by, person.address)
         return Letterhead(person, Person(sent_by, acting.name) if acting and apart else None, None, domain)
     service = f"{context.config.mail.service_local_part}@{own_domain}"
-    name = f"{person.name or person.address} via {_branding(unit, context, own_domain).name}"
+    name = f"{person.name or person.address} via {_branding(context, _settings(unit, own_domain)).name}"
     return Letterhead(Person(service, name), None, person, own_domain)
 
 
@@ -54,7 +54,7 @@ def present(
     """
     reader = unit.accounts.by_address(normal_address(recipient))
     domain_name = account.address.rpartition("@")[2]
-    settings = _settings(unit.accounts.domain(domain_name))
+    settings = _settings(unit, domain_name)
     locale = (
         (reader.locale if reader else None)
         or language
@@ -66,7 +66,7 @@ def present(
         locale=str(locale),
         time_zone=reader.time_zone if reader else None,
         max_guests=context.config.mail.max_guests_shown,
-        branding=_branding(unit, context, domain_name),
+        branding=_branding(context, settings),
         links=links or Links(),
         templates=context.templates.choose(domain_name, str(locale)),
         run=run_bounded,
@@ -75,20 +75,19 @@ def present(
 
 def present_domain(unit: Unit, context: Context, domain_name: str, *, locale: str | None, links: Links) -> Presentation:
     """Return how a domain presents itself to a reader of whom nothing is known."""
-    settings = _settings(unit.accounts.domain(domain_name))
+    settings = _settings(unit, domain_name)
     chosen = str(locale or settings.get("locale") or context.config.mail.default_locale)
     return Presentation(
         locale=chosen,
         max_guests=context.config.mail.max_guests_shown,
-        branding=_branding(unit, context, domain_name),
+        branding=_branding(context, settings),
         links=links,
         templates=context.templates.choose(domain_name, chosen),
         run=run_bounded,
     )
 
 
-def _branding(unit: Unit, context: Context, domain_name: str) -> Branding:
-    settings = _settings(unit.accounts.domain(domain_name))
+def _branding(context: Context, settings: Mapping[str, Any]) -> Branding:
     colours = Colours(**{k: str(settings[k]) for k in ("accent", "accent_dark") if settings.get(k)})
     return Branding(
         name=str(settings.get("name") or context.config.mail.product_name),
@@ -98,7 +97,8 @@ def _branding(unit: Unit, context: Context, domain_name: str) -> Branding:
     )
 
 
-def _settings(domain: Domain | None) -> Mapping[str, Any]:
+def _settings(unit: Unit, domain_name: str) -> Mapping[str, Any]:
+    domain = unit.accounts.domain(domain_name)
     return domain.settings if domain else {}
 
 

@@ -58,7 +58,9 @@ def moved_instant(at: datetime, by: timedelta) -> datetime:
 
 def _recurrence_lines(master: Component | None) -> dict[str, list[Prop]]:
     lines: dict[str, list[Prop]] = {}
-    for item in () if master is None else master.items:
+    if master is None or not any(master.first(name) for name in _RECURRENCE):
+        return lines
+    for item in master.items:
         if item.name in _RECURRENCE and isinstance(item, Prop):
             lines.setdefault(item.name, []).append(item)
     return lines
