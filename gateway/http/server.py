@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from urllib.parse import unquote, urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -86,7 +87,22 @@ def _middleware(context: Context) -> list[Middleware]:
                 max_age=3600,
             ),
         )
-    return found
+    prefix = unquote(urlsplit(context.public_url or "").path.rstrip("/"))
+    return [Middleware(Prefix, prefix=prefix), *found] if prefix else found
+
+
+class Prefix:
+    """Takes the path of the public address off a request, where the proxy before us has not done so already."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if path == self._prefix or path.startswith(f"{self._prefix}/"):
+            scope = {**scope, "path": path.removeprefix(self._prefix) or "/"}
+        await self._app(scope, receive, send)
 
 
 class Deadline:
