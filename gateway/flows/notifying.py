@@ -9,6 +9,7 @@ from gateway.flows.stored import answered_lines
 from gateway.itip.address import normal_address
 from gateway.itip.merge import partstat_of
 from gateway.itip.model import Outcome, Verdict
+from gateway.itip.objects import read_object
 from gateway.itip.tree import Component, Prop, build_tree, parse_tree
 from gateway.jscalendar.alone import only_part
 from gateway.jscalendar.convert import from_ical
@@ -36,6 +37,7 @@ def notify_change(
     text = new.ical if new else outcome.stored
     new = new or old
     old_tree, new_tree = (context.trees.read(ical) if ical else None for ical in (old.ical if old else None, text))
+    by = _changed_by(unit, by_address, new_tree or old_tree)
     comments = [answer.comment for answer in outcome.answers if answer.comment]
     proposal = outcome.proposal
     comment = (proposal.comment if proposal else None) or (comments[0] if comments else None)
@@ -44,7 +46,7 @@ def notify_change(
         texts = _answered_texts(old_tree, new_tree) if is_one else None
         if texts is not None:
             kept = dict(zip(("ical_before", "ical_after"), texts, strict=True))
-            _add(unit, context, account, by_address, new.id, comment, type="updated", **kept)
+            _add(unit, context, account, by, new.id, comment, type="updated", **kept)
             return
     if old_tree is not None and new_tree is not None:
         old_tree, new_tree = _without_the_crowd(old_tree, new_tree)
@@ -54,7 +56,7 @@ def notify_change(
         proposed = from_ical(proposed_tree)
         after = dict.fromkeys(list(before)[:1], proposed)
     for event_id, event in after.items():
-        _notify(unit, context, account, by_address, event_id, before.get(event_id), event, comment)
+        _notify(unit, context, account, by, event_id, before.get(event_id), event, comment)
 
 
 def _events(item: StoredObject | None, calendar: Component | None) -> dict[str, Json]:
@@ -71,7 +73,7 @@ def _notify(
     unit: Unit,
     context: Context,
     account: Account,
-    by_address: str,
+    by: Mapping[str, Any],
     event_id: str,
     before: Json | None,
     after: Json,
@@ -81,7 +83,7 @@ def _notify(
     if before is not None and not patch:
         return
     kind, event = ("created", after) if before is None else ("updated", before)
-    _add(unit, context, account, by_address, event_id, comment, type=kind, event=event, event_patch=patch)
+    _add(unit, context, account, by, event_id, comment, type=kind, event=event, event_patch=patch)
 
 
 def told(notification: Notification) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
@@ -92,22 +94,38 @@ def told(notification: Notification) -> tuple[Mapping[str, Any] | None, Mapping[
     return before, diff_objects(before, after)
 
 
-def _add(
-    unit: Unit, context: Context, account: Account, by_address: str, event_id: str, comment: str | None, **told: Any
-) -> None:
+def _changed_by(unit: Unit, by_address: str, calendar: Component | None) -> Mapping[str, Any]:
+    """Return the Person who did it, named as in their account here, else as the event names them."""
     address = normal_address(by_address)
     person = unit.accounts.by_address(address)
+    party = None
+    if person is None and calendar is not None:
+        subject = read_object(calendar)
+        is_organizer = subject.organizer is not None and subject.organizer.address == address
+        party = subject.organizer if is_organizer else subject.everyone.get(address)
+    return {
+        "name": person.name if person else party.name if party else "",
+        "email": address,
+        "principalId": person.id if person else None,
+        "calendarAddress": f"mailto:{address}",
+    }
+
+
+def _add(
+    unit: Unit,
+    context: Context,
+    account: Account,
+    by: Mapping[str, Any],
+    event_id: str,
+    comment: str | None,
+    **told: Any,
+) -> None:
     unit.notifications.add(
         Notification(
             id=context.ids.row("ntf"),
             account_id=account.id,
             object_id=event_id,
-            changed_by={
-                "name": person.name if person else "",
-                "email": address,
-                "principalId": person.id if person else None,
-                "calendarAddress": f"mailto:{address}",
-            },
+            changed_by=by,
             created_at=context.clock.now(),
             comment=comment,
             **told,
