@@ -64,6 +64,7 @@ class AnswerFacts:
     before: str
     sequence_shown: int  # what the page showed when the form was made
     sequence_now: int
+    stands: bool = True  # the answer before was given to the time as it is now
     comment: bool = False
     since_last_answer: timedelta | None = None
 
@@ -78,7 +79,7 @@ RULES: tuple[Rule, ...] = (
     Rule("rsvp.open", "The page can be answered."),
     Rule("rsvp.rescheduled", "The time changed after the page was made: shown anew and asked again."),
     Rule("rsvp.burst", "A different answer at once after the last one: asked again.", ("rsvp.burst_window",)),
-    Rule("rsvp.repeated", "The same answer again: nothing changes, and it is no error."),
+    Rule("rsvp.repeated", "The same answer to the same time again: nothing changes, and it is no error."),
     Rule("rsvp.answered", "The answer counts."),
 )
 
@@ -107,7 +108,8 @@ def decide_answer(facts: AnswerFacts, settings: RsvpSettings, scheduling: Schedu
         return link
     if facts.sequence_shown < facts.sequence_now:
         return Verdict(ASK_AGAIN, "rsvp.rescheduled", "The time changed after the page was made")
-    if facts.partstat == facts.before and not facts.comment:
+    says_more = facts.comment or (facts.partstat != "NEEDS-ACTION" and not facts.stands)
+    if facts.partstat == facts.before and not says_more:
         return Verdict(SAME, "rsvp.repeated", f"The answer was {facts.partstat} before")
     gap = facts.since_last_answer
     if gap is not None and facts.partstat != facts.before and gap < settings.burst_window:

@@ -20,7 +20,7 @@ from gateway.itip.messages import Letterhead, is_cancelled, view_part, write_mes
 from gateway.itip.model import FieldChange, Method
 from gateway.itip.objects import Party, SchedulingObject, read_object
 from gateway.itip.significance import diff_components
-from gateway.itip.staleness import rescheduled_at
+from gateway.itip.staleness import answered_stamp, rescheduled_at
 from gateway.itip.tree import Component, Prop, build_tree, parse_tree
 from gateway.itip.values import parse_moment_text
 from gateway.store.accounts import Account
@@ -81,6 +81,22 @@ class Invitation:
         return self.guest.partstat
 
     @property
+    def answered_sequence(self) -> int | None:
+        """The SEQUENCE that the guest's present answer is to; None where they gave none themselves."""
+        everywhere = (self.guest, self.subject.attendees(MASTER).get(self.guest.address))
+        stamps = (answered_stamp(party.prop) for party in everywhere if party is not None)
+        known = [stamp.sequence for stamp in stamps if stamp is not None]
+        if self.status is not None and self.status.sequence is not None:
+            known.append(self.status.sequence)
+        return max(known, default=None)
+
+    @property
+    def answer_stands(self) -> bool:
+        """Whether the guest's present answer was given to the time as it is now."""
+        answered = self.answered_sequence
+        return answered is not None and answered >= _reschedule(self.subject, self.key)
+
+    @property
     def was_rescheduled(self) -> bool:
         """Whether the event moved after the mail with this link was written."""
         return self.link.sequence < _reschedule(self.subject, self.key)
@@ -130,13 +146,28 @@ def look_at_feed(unit: Unit, context: Context, token: str) -> Invitation:
     return _look(unit, context, unit.links.by_hash(token_hash) if token_hash else None, None)
 
 
+def look_again(unit: Unit, context: Context, invitation: Invitation) -> Invitation:
+    """Return the same as it stands now, after something was done to the event in this transaction.
+
+    Raises:
+        Refused: `not-found`.
+    """
+    item = unit.objects.get(invitation.item.id)
+    return _shown(unit, context, invitation.link, invitation.account, item, invitation.recurrence_id)
+
+
 def _look(unit: Unit, context: Context, found: Link | None, recurrence_id: str | None) -> Invitation:
-    link, account, item = _live(unit, context, found, "rsvp")
+    return _shown(unit, context, *_live(unit, context, found, "rsvp"), recurrence_id)
+
+
+def _shown(
+    unit: Unit, context: Context, link: Link, account: Account, item: StoredObject | None, recurrence_id: str | None
+) -> Invitation:
     policy = context.policy(unit)
     if item is None or not item.is_origin or item.is_draft:
         raise no_such_link()
     subject = read_object(context.trees.read(item.ical))
-    key = _key(subject, link.recurrence_id if link.recurrence_id or not recurrence_id else recurrence_id)
+    key = _key(subject, link.recurrence_id) if link.recurrence_id else _chosen_key(subject, recurrence_id or "")
     guest = None if key is None else subject.attendees(key).get(link.attendee)
     if key is not None and guest is None and key == MASTER:
         key = next((k for k in subject.overrides if link.attendee in subject.attendees(k)), MASTER)
@@ -207,15 +238,21 @@ def event_feed(invitation: Invitation) -> str:
 
 
 def _key(subject: SchedulingObject, recurrence_id: str) -> InstanceKey | None:
-    """Return which instance a stored or posted RECURRENCE-ID names; None where it names none."""
-    if not recurrence_id:
-        return MASTER
+    """Return which instance a RECURRENCE-ID names, whether it still takes place or not; None where it is unreadable."""
     try:
-        key = subject.series.key_of(parse_moment_text(recurrence_id[:40]))
+        return subject.series.key_of(parse_moment_text(recurrence_id[:40]))
     except Refused:
         return None
-    known = key is not None and (key in subject.overrides or subject.series.exists(key))
-    return key if known else None
+
+
+def _chosen_key(subject: SchedulingObject, recurrence_id: str) -> InstanceKey | None:
+    """Return which instance was chosen on the page, the whole for ""; None where there is none such."""
+    key = _key(subject, recurrence_id) if recurrence_id else MASTER
+    return key if key is not None and (key == MASTER or _takes_place(subject, key)) else None
+
+
+def _takes_place(subject: SchedulingObject, key: InstanceKey) -> bool:
+    return key in subject.overrides or subject.series.exists(key)
 
 
 def _component(subject: SchedulingObject, key: InstanceKey) -> Component | None:
@@ -235,7 +272,9 @@ def _reschedule(subject: SchedulingObject, key: InstanceKey) -> int:
 
 def _is_cancelled(subject: SchedulingObject, key: InstanceKey) -> bool:
     component = subject.component(key) or subject.master
-    return component is None or is_cancelled(component) or (subject.master is not None and is_cancelled(subject.master))
+    if component is None or (key != MASTER and not _takes_place(subject, key)):
+        return True
+    return is_cancelled(component) or (subject.master is not None and is_cancelled(subject.master))
 
 
 def _ends_at(subject: SchedulingObject, key: InstanceKey, item: StoredObject) -> datetime | None:
@@ -279,5 +318,9 @@ def _lean(subject: SchedulingObject, key: InstanceKey, me: str) -> Component:
     people = subject.attendees(key)
     if len(people) <= _MAX_GUESTS:
         return component
-    kept = {id(party.prop) for party in (people[me], *islice(people.values(), _MAX_GUESTS))}
-    return component.with_items(item for item in component.items if item.name != "ATTENDEE" or id(item) in kept)
+    kept = dict.fromkeys((*islice(people, _MAX_GUESTS), me))
+    return component.derived(_without_guests).adding(*(people[address].prop for address in kept))
+
+
+def _without_guests(component: Component, _basis: Component | None, _before: Component | None) -> Component:
+    return component.without("ATTENDEE")

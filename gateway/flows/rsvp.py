@@ -12,7 +12,7 @@ from gateway.errors import Refused
 from gateway.flows.answer_notices import tell_guest, tell_organizer
 from gateway.flows.context import Context
 from gateway.flows.enqueue import enqueue_messages
-from gateway.flows.invitation import Invitation, look
+from gateway.flows.invitation import Invitation, look, look_again
 from gateway.flows.link_arrival import NOBODY, Answered, Caller, arrive, look_at_choice, next_stamp
 from gateway.flows.notices import enqueue_notice
 from gateway.flows.own_copy import follow_answer
@@ -57,10 +57,11 @@ def answer(unit: Unit, context: Context, given: GivenAnswer) -> Answered:
     if verdict.action == APPLY:
         verdict = _apply(unit, context, invitation, given, partstat)
     _answers.add(outcome=verdict.action)
-    now = invitation if gone else look(unit, context, given.token, recurrence_id=given.recurrence_id)
+    now = look_again(unit, context, invitation) if verdict.action == APPLY else invitation
     if verdict.action == APPLY:
         follow_answer(unit, context, now, partstat)
-        tell_organizer(unit, context, now, partstat=partstat, before=invitation.partstat, comment=given.comment)
+        before = invitation.partstat if invitation.answer_stands else ""
+        tell_organizer(unit, context, now, partstat=partstat, before=before, comment=given.comment)
         tell_guest(unit, context, now, partstat=partstat, token=given.token)
         record(Verb.ANSWERED, rule=verdict.rule, account=now.account.address, uid=now.item.uid, partstat=partstat)
     return Answered(verdict, invitation.partstat, now)
@@ -96,6 +97,7 @@ def _decide(context: Context, invitation: Invitation, given: GivenAnswer, partst
         before=invitation.partstat,
         sequence_shown=0 if given.version == invitation.version else -1,
         sequence_now=0,
+        stands=invitation.answer_stands,
         comment=bool(given.comment) or partstat == Partstat.DELEGATED,  # to somebody else than before
         since_last_answer=now - answered_at if answered_at else None,
     )

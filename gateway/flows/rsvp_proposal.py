@@ -19,8 +19,6 @@ from gateway.store.unit import Unit
 from policies.rsvp import APPLY, ASK_AGAIN
 from policies.verdict import Verdict
 
-_LONGEST = timedelta(days=62)
-
 
 @dataclass(frozen=True, slots=True)
 class GivenProposal:
@@ -66,7 +64,7 @@ def _counter(unit: Unit, context: Context, invitation: Invitation, given: GivenP
     subject, key = invitation.subject, invitation.key
     present = subject.component(key) or subject.series.implied(key)
     least = timedelta() if read_span(present, subject.zones).start.is_date else timedelta(minutes=1)
-    if not least <= given.end - given.start <= _LONGEST:
+    if given.end - given.start < least:
         raise Refused("usage", "The end is not after the start")
     return build_counter(
         subject.calendar,

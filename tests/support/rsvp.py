@@ -5,6 +5,7 @@ import email
 import email.policy
 import html
 import re
+import tempfile
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -20,10 +21,12 @@ from gateway.flows.accounts import NewAccount, add_account
 from gateway.flows.build_mails import build_due
 from gateway.flows.calendar_change import ChangeRequest, ChangeResult, change_object
 from gateway.flows.context import Context
+from gateway.flows.delivery import deliver_due
 from gateway.flows.links import mint_account_link
 from gateway.http.server import build_app
 from gateway.ids import RandomIds
 from gateway.itip.tree import parse_tree
+from gateway.relay.opening import open_relay
 from gateway.store.accounts import Account
 from gateway.store.engine import Store
 from gateway.store.objects import StoredObject
@@ -119,8 +122,11 @@ class RsvpWorld:
         await self.store.write(fn)
 
     async def mails(self) -> list[email.message.EmailMessage]:
-        """Build what is owed and return everything that was ever queued, oldest first."""
+        """Build what is owed, let it leave, and return everything that was ever queued, oldest first."""
         await build_due(self.context, worker="test")
+        with tempfile.TemporaryDirectory() as folder:
+            relay = open_relay(f"maildir:{folder}", hostname="mail.example.org")
+            await deliver_due(self.context, relay, worker="test", chance=lambda: 0.5)
 
         def fn(unit: Any) -> list[bytes]:
             table = messages

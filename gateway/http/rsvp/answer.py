@@ -3,7 +3,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,14 +15,14 @@ from gateway.flows.links import FEED_LENGTH, feed_url
 from gateway.flows.presenting import present
 from gateway.flows.rsvp_proposal import GivenProposal, propose
 from gateway.http.rsvp import answer_page as pages
-from gateway.http.rsvp.answer_form import CHOICES, HINTS, Scene, form_times, present_times
+from gateway.http.rsvp.answer_fault import answer_fault, proposal_fault, read_wall
+from gateway.http.rsvp.answer_form import CHOICES, HINTS, Scene
 from gateway.http.rsvp.dead_end import note
 from gateway.http.rsvp.door import BODY_LIMIT, Door, chosen
 from gateway.http.rsvp.guard import Path, caller, is_secure, read_form
 from gateway.http.rsvp.page import Page
 from gateway.http.rsvp.reader import choose_reader
 from gateway.http.rsvp.render import SAFE, Look, respond
-from gateway.itip.address import is_mailable
 from gateway.store.unit import Unit
 from policies.rsvp import APPLY, SAME
 from policies.verdict import Verdict
@@ -52,12 +51,13 @@ class AnswerDoor(Door):
         if path.action == "event.ics" and len(path.token) == FEED_LENGTH:
             followed = await self.context.store.read(lambda unit: look_at_feed(unit, self.context, path.token))
             return _calendar(event_feed(followed))
-        seen = await self.context.store.read(lambda unit: self._see(unit, look(unit, self.context, path.token)))
+        seen = await self._look(path)
         if path.action == "event.ics":
             return self._file(request, seen)
         scene = self._scene(request, path, seen)
         page = self._shown(path, scene)
-        return self._respond(request, seen, page, 200 if seen.invitation.is_open else 410)
+        works = seen.invitation.is_open or path.action == "not-me"
+        return self._respond(request, seen, page, 200 if works else 410)
 
     def _shown(self, path: Path, scene: Scene) -> Page:
         if scene.invitation.is_open and self._permits(path.action, scene.invitation):
@@ -72,31 +72,35 @@ class AnswerDoor(Door):
 
     async def post(self, request: Request, path: Path) -> Response:
         form = await read_form(request, BODY_LIMIT)
-        seen = await self.context.store.read(lambda unit: self._see(unit, look(unit, self.context, path.token)))
         try:
-            version = self.guard.version(request, path.token, form.get("csrf", ""))
+            version, typed = self.guard.version(request, path.token, form.get("csrf", "")), tuple(form.items())
         except Refused:
-            return self._again(request, path, seen, form, ())
+            version, typed = None, ()
+        answers = path.action == "delegate" or form.get("status", "").lower() in (*CHOICES, "needs-action")
+        if version is not None and answers and path.action not in ("not-me", "propose"):
+            return await self._give(request, path, form, version)
+        seen = await self._look(path)
+        if path.action != "not-me" and not seen.invitation.is_open:
+            return self._closed(request, path, seen, form)
         if version is None:
-            return self._again(request, path, seen, form, tuple(form.items()))
+            return self._again(request, path, seen, form, typed)
         if path.action == "not-me":
             return await self._not_me(request, path, seen, form)
         if path.action == "propose":
             return await self._propose(request, path, seen, form, version)
-        return await self._give(request, path, seen, form, version)
+        return self._refuse(
+            request, path, seen, form, *answer_fault(self._scene(request, path, seen), path.action, form)
+        )
 
-    async def _give(self, request: Request, path: Path, seen: Seen, form: dict[str, str], version: str) -> Response:
-        status, delegate = form.get("status", "").lower(), form.get("delegate", "").strip()
-        fault = self._fault(request, path, seen, form)
-        if fault is not None:
-            return fault
+    async def _give(self, request: Request, path: Path, form: dict[str, str], version: str) -> Response:
+        """Give the answer, and look at what is wrong with the form only where it cannot be given."""
         given = rsvp.GivenAnswer(
             token=path.token,
-            partstat="DELEGATED" if path.action == "delegate" else status.upper(),
+            partstat="DELEGATED" if path.action == "delegate" else form.get("status", "").upper(),
             version=version,
             comment=form.get("comment", "").strip(),
             recurrence_id=form.get("occurrence", ""),
-            delegate=delegate,
+            delegate=form.get("delegate", "").strip(),
             caller=caller(request, self.context),
         )
 
@@ -104,39 +108,27 @@ class AnswerDoor(Door):
             answered = rsvp.answer(unit, self.context, given)
             return answered, self._see(unit, answered.invitation)
 
-        answered, seen = await self.context.store.write(fn)
+        try:
+            answered, seen = await self.context.store.write(fn)
+        except Refused as error:
+            if error.code != "usage":
+                raise
+            seen = await self._look(path)
+            if not seen.invitation.is_open:
+                return self._closed(request, path, seen, form)
+            fault = answer_fault(self._scene(request, path, seen), path.action, form)
+            return self._refuse(request, path, seen, form, *fault)
         self.context.wake()
         scene = self._scene(request, path, seen, form)
         page = pages.answered_page(scene, answered.verdict, answered.before)
         return self._respond(request, seen, page, _status(answered.verdict))
 
-    def _fault(self, request: Request, path: Path, seen: Seen, form: dict[str, str]) -> Response | None:
-        """Return the page once more where something is missing in the form; nothing is stored then."""
-        words = self._scene(request, path, seen).words
-        settings = seen.invitation.policy.rsvp
-        if not seen.invitation.is_open:
-            return None
-        if len(form.get("comment", "").strip()) > settings.comment_max_length:
-            return self._refuse(request, path, seen, form, "comment", words.say("This text is too long."))
-        if path.action == "delegate":
-            address = form.get("delegate", "").strip()
-            if settings.allow_delegation and rsvp.may_take_over(seen.invitation, address):
-                return None
-            text = words.say("Please give the mail address of the person.")
-            if is_mailable(address):
-                text = words.say("This person is invited already. Please give another address.")
-            return self._refuse(request, path, seen, form, "delegate", text)
-        if form.get("status", "").lower() not in (*CHOICES, "needs-action"):
-            text = words.say("Please choose one of the answers.")
-            return self._refuse(request, path, seen, form, "status", text)
-        return None
-
     async def _propose(self, request: Request, path: Path, seen: Seen, form: dict[str, str], version: str) -> Response:
         scene = self._scene(request, path, seen, form)
-        start, end = (_wall(form.get(name, "")) for name in ("start", "end"))
-        text = scene.words.say("Please choose a time that is different from the present one.")
-        if start is None or end is None or end < start or (start, end) in _present(scene, form.get("occurrence", "")):
-            return self._refuse(request, path, seen, form, "start", text)
+        start, end = (read_wall(form.get(name, "")) for name in ("start", "end"))
+        fault = proposal_fault(scene, form, start, end)
+        if start is None or end is None or fault is not None:
+            return self._refuse(request, path, seen, form, *(fault or ("start", "")))
         given = GivenProposal(
             path.token, version, start, end, form.get("comment", "").strip(), form.get("occurrence", ""),
             caller(request, self.context),
@@ -151,7 +143,7 @@ class AnswerDoor(Door):
     async def _not_me(self, request: Request, path: Path, seen: Seen, form: dict[str, str]) -> Response:
         scene = self._scene(request, path, seen)
         if form.get("sure") != "yes":
-            return self._respond(request, seen, pages.stranger_page(scene, noted=False), 422)
+            return self._refuse(request, path, seen, form, "sure", scene.words.say("Please tick the box first."))
         who = caller(request, self.context)
         await self.context.store.write(lambda unit: rsvp.report_stranger(unit, self.context, path.token, who))
         self.context.wake()
@@ -170,7 +162,13 @@ class AnswerDoor(Door):
         scene = replace(self._scene(request, path, seen, form), typed=typed)
         page = self._shown(path, scene)
         notes = (note(scene.reader, 403), *page.notes)
-        return self._respond(request, seen, replace(page, notes=notes), 403 if seen.invitation.is_open else 410)
+        return self._respond(request, seen, replace(page, notes=notes), 403)
+
+    def _closed(self, request: Request, path: Path, seen: Seen, form: dict[str, str]) -> Response:
+        return self._respond(request, seen, pages.question_page(self._scene(request, path, seen, form)), 410)
+
+    async def _look(self, path: Path) -> Seen:
+        return await self.context.store.read(lambda unit: self._see(unit, look(unit, self.context, path.token)))
 
     def _see(self, unit: Unit, invitation: Invitation) -> Seen:
         guest = invitation.guest
@@ -228,20 +226,6 @@ def _status(verdict: Verdict) -> int:
     if verdict.action in (APPLY, SAME):
         return 200
     return 409 if verdict.action == "ask-again" else 410
-
-
-def _wall(text: str) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text.strip()[:16])
-    except ValueError:
-        return None
-    return at if at.tzinfo is None and 1970 <= at.year <= 2200 else None
-
-
-def _present(scene: Scene, recurrence_id: str) -> set[tuple[datetime | None, ...]]:
-    """Return the times that are no proposal: the one in the form, and that of the chosen occurrence."""
-    chosen = [form_times(choice.span) for choice in scene.choices if choice.recurrence_id == recurrence_id]
-    return {tuple(at and at.replace(tzinfo=None) for at in times) for times in (present_times(scene), *chosen)}
 
 
 def _calendar(text: str) -> Response:

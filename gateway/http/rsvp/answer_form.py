@@ -99,7 +99,8 @@ def proposal_form(scene: Scene) -> Form:
         *_occurrences(scene, words.label("This proposal is for")),
         Field(kind, "start", words.label("Begins"), scene.was_typed("start") or start, required=True,
               error=scene.fault if scene.fault_field == "start" else ""),
-        Field(kind, "end", words.label("Ends"), scene.was_typed("end") or end, required=True),
+        Field(kind, "end", words.label("Ends"), scene.was_typed("end") or end, required=True,
+              error=scene.fault if scene.fault_field == "end" else ""),
         *comment(scene),
     ]  # fmt: skip
     text = words.say("Times are in the time zone of the event.") if span and span.start.tzinfo else ""
@@ -117,7 +118,9 @@ def comment(scene: Scene) -> Iterable[Field]:
     settings = scene.invitation.policy.rsvp
     if settings.allow_comment and settings.comment_max_length:
         label = scene.words.label("Message to the organizer (optional)")
-        yield Field("area", "comment", label, scene.was_typed("comment"), limit=settings.comment_max_length)
+        error = scene.fault if scene.fault_field == "comment" else ""
+        limit = settings.comment_max_length
+        yield Field("area", "comment", label, scene.was_typed("comment"), limit=limit, error=error)
 
 
 def present_times(scene: Scene) -> tuple[datetime | None, datetime | None]:

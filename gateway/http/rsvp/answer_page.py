@@ -96,7 +96,8 @@ def stranger_page(scene: Scene, *, noted: bool) -> Page:
     if noted:
         state = words.say("Thank you. The organizer will be told that this address is wrong.")
         return _bare(scene, state, "yes", ())
-    sure = Field("check", "sure", words.label("This message was not meant for me"), "yes", required=True)
+    error = scene.fault if scene.fault_field == "sure" else ""
+    sure = Field("check", "sure", words.label("This message was not meant for me"), "yes", required=True, error=error)
     asked = form(scene, words.label("Tell the organizer"), [sure])
     page = _bare(scene, words.label("This is not me"), "change", tuple(_fault(scene)))
     return replace(page, forms=(asked,), ways=(_back(scene),))
@@ -206,10 +207,15 @@ def _exits(scene: Scene) -> tuple[Go, ...]:
 
 def _so_far(scene: Scene) -> Iterable[Note]:
     words, partstat = scene.words, scene.invitation.partstat
-    if partstat != Partstat.NEEDS_ACTION:
-        answer = words.label(ANSWERS.get(partstat, ANSWERS["NEEDS-ACTION"]))
-        tone = ANSWER_TONES.get(partstat, "neutral")
-        yield Note(words.say("Your answer so far: {answer}", answer=answer), tone)
+    if partstat == Partstat.NEEDS_ACTION:
+        return
+    answer = words.label(ANSWERS.get(partstat, ANSWERS["NEEDS-ACTION"]))
+    invitation = scene.invitation
+    if invitation.is_open and invitation.answered_sequence is not None and not invitation.answer_stands:
+        text = words.say("Your answer before the event was changed: {answer}. Please answer again.", answer=answer)
+        yield Note(text, "change")
+        return
+    yield Note(words.say("Your answer so far: {answer}", answer=answer), ANSWER_TONES.get(partstat, "neutral"))
 
 
 def _fault(scene: Scene) -> Iterable[Note]:

@@ -11,7 +11,10 @@ from gateway.imip.words import mark
 SENTENCES: dict[int, str] = {
     400: mark("The form could not be read. Please open the link from the message again."),
     403: mark("This page was open for too long. Please send your answer again."),
-    404: mark("This link does not work. Please open it again from the message; it may have been cut off."),
+    404: mark(
+        "This link does not work. It may have been cut off, or the invitation was taken back. "
+        "Please open it again from the newest message."
+    ),
     405: mark("This page can only be opened, or answered with its form."),
     410: mark("This link has ended."),
     413: mark("This text is too long."),

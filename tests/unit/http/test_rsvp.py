@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.clock import SettableClock
+from gateway.itip.model import PartstatReset
 from gateway.store.engine import Store
 from tests.support.calendars import calendar, component, partstats
 from tests.support.rsvp import BOB, DANA, LEE, MEETING, SAM, RsvpWorld, event
@@ -81,7 +82,7 @@ async def test_the_organizer_is_notified_in_their_calendar(world: RsvpWorld, lin
     await world.answer(link, "tentative")
     account = world.accounts[DANA].id
     (notification,) = await world.store.read(lambda unit: unit.notifications.of(account))
-    assert notification.changed_by["email"] == LEE
+    assert (notification.changed_by["email"], notification.changed_by["name"]) == (LEE, "Lee")
 
 
 async def test_the_audit_row_names_the_way_and_never_the_token(world: RsvpWorld, link: str) -> None:
@@ -129,6 +130,28 @@ async def test_an_old_mail_after_a_reschedule_says_so_and_asks_for_the_new_time(
     assert (await answers(world))[LEE] == "NEEDS-ACTION"
     assert (await world.answer(link, "declined")).status == 200
     assert (await answers(world))[LEE] == "DECLINED"
+
+
+async def test_the_same_answer_to_a_new_time_is_an_answer(world: RsvpWorld, link: str) -> None:
+    """The organizer's program left the answers as they were when it moved the event."""
+    await world.answer(link, "accepted")
+    world.clock.advance(timedelta(minutes=5))
+    moved = event(*(line.replace("20260615", "20260616") for line in MEETING))
+    kept = moved.replace("CN=Lee;", "CN=Lee;PARTSTAT=ACCEPTED;")
+    await world.put(kept, partstat_reset=PartstatReset.CLIENT)
+    assert (await answers(world))[LEE] == "ACCEPTED"
+    assert "Your answer before the event was changed: accepted. Please answer again." in (await world.get(link)).text
+    told = len(await world.mails())
+    page = await world.answer(link, "accepted")
+    assert "The organizer has been told." in page.text
+    assert {mail["Subject"].partition(":")[0] for mail in (await world.mails())[told:]} == {
+        "Accepted",
+        "Answer recorded",
+    }
+    assert "Your answer so far: accepted" in (await world.get(link)).text
+    told = len(await world.mails())
+    await world.answer(link, "accepted")
+    assert len(await world.mails()) == told
 
 
 async def test_one_occurrence_of_a_series_can_be_answered_alone(world: RsvpWorld) -> None:
@@ -200,6 +223,24 @@ async def test_a_link_to_one_occurrence_answers_that_one_only(world: RsvpWorld) 
     assert SAM not in partstats(ical)
 
 
+async def test_a_link_to_an_occurrence_that_was_cancelled_says_so(world: RsvpWorld) -> None:
+    override = component(
+        "RECURRENCE-ID;TZID=Europe/Berlin:20260622T100000", "DTSTART;TZID=Europe/Berlin:20260622T140000",
+        "DTEND;TZID=Europe/Berlin:20260622T150000", "SUMMARY:Summer plans", f"ORGANIZER:mailto:{DANA}",
+        f"ATTENDEE:mailto:{LEE}",
+    )  # fmt: skip
+    await world.put(event(*SERIES))
+    await world.put(event(*SERIES, overrides=(override,)))
+    link = await world.link(LEE)
+    form = (await world.get(link)).hidden()
+    await world.put(event(*SERIES, "EXDATE;TZID=Europe/Berlin:20260622T100000"))
+    page = await world.get(link)
+    assert (page.status, "This event has been canceled." in page.text) == (410, True), page.text
+    assert "June 22, 2026" in page.text
+    assert "Send answer" not in page.text
+    assert (await world.post(link, status="accepted", **form)).status == 410
+
+
 async def test_a_guest_with_a_calendar_here_finds_the_answer_in_it(world: RsvpWorld, link: str) -> None:
     bob = await world.link(BOB)
     await world.answer(bob, "accepted")
@@ -222,6 +263,34 @@ async def test_another_time_is_proposed_and_nothing_moves(world: RsvpWorld, link
     assert "DTSTART;TZID=Europe/Berlin:20260617T090000" in proposal.ical
     assert "20260615T100000" in item.ical
     assert (await world.mails())[-1]["Subject"].startswith("Change proposed: Summer plans")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "said"),
+    [
+        ("", "2026-06-17T10:00", "Please give the beginning and the end."),
+        ("2026-06-17T09:00", "nine", "Please give the beginning and the end."),
+        ("2026-06-17T09:00", "2026-06-17T09:00", "The end must be after the beginning."),
+        ("2026-06-17T09:00", "2026-06-16T10:00", "The end must be after the beginning."),
+        ("2020-06-17T09:00", "2020-06-17T10:00", "This time is over already."),
+        ("2026-06-15T10:00", "2026-06-15T11:30", "Please choose a time that is different"),
+    ],
+)
+async def test_a_proposal_that_cannot_be_meant_is_said_at_its_field(
+    world: RsvpWorld, link: str, start: str, end: str, said: str
+) -> None:
+    form = (await world.get(link + "/propose")).hidden()
+    page = await world.post(link + "/propose", start=start, end=end, comment="Trains", **form)
+    assert page.status == 422
+    assert page.text.count(said) == 2  # at the head of the page and at the field
+    assert 'aria-invalid="true"' in page.response.text
+    assert "Trains" in page.text
+
+
+async def test_the_event_may_be_proposed_to_last_a_season(world: RsvpWorld, link: str) -> None:
+    form = (await world.get(link + "/propose")).hidden()
+    page = await world.post(link + "/propose", start="2026-06-17T09:00", end="2026-09-17T10:00", **form)
+    assert page.status == 200
 
 
 async def test_passing_on_is_off_unless_policy_allows_it(world: RsvpWorld, link: str) -> None:
@@ -328,7 +397,8 @@ async def test_not_me_tells_the_organizer_and_shows_nothing(world: RsvpWorld, li
     page = await world.get(link + "/not-me")
     assert "Summer plans" not in page.text
     form = page.hidden()
-    assert (await world.post(link + "/not-me", **form)).status == 422
+    untold = await world.post(link + "/not-me", **form)
+    assert (untold.status, "Please tick the box first." in untold.text) == (422, True)
     page = await world.post(link + "/not-me", sure="yes", **form)
     assert "The organizer will be told" in page.text
     assert (await world.mails())[-1]["Subject"].startswith("Wrong address? Summer plans")
@@ -352,8 +422,11 @@ async def test_over_means_seen_and_not_answered(world: RsvpWorld, link: str) -> 
     assert (page.status, '<form method="post"' in page.response.text) == (410, False)
     assert "is over" in page.text
     assert "Summer plans" in page.text
-    assert (await world.post(link, status="accepted", **form)).status == 410
+    for path, given in ((link, form), (link, {}), (link + "/propose", form)):
+        late = await world.post(path, status="accepted", **given)
+        assert (late.status, "send your answer again" in late.text) == (410, False)
     assert (await answers(world))[LEE] == "NEEDS-ACTION"
+    assert (await world.get(link + "/not-me")).status == 200  # what is wrong with an address does not pass
 
 
 async def test_the_link_dies_with_its_invitation(world: RsvpWorld, link: str) -> None:

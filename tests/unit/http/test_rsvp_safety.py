@@ -13,7 +13,7 @@ from gateway.config.options import HttpOptions, WorkerOptions
 from gateway.http.server import build_app
 from gateway.store.engine import Store
 from tests.support.calendars import partstats
-from tests.support.rsvp import DANA, LEE, MEETING, SAM, RsvpWorld, event
+from tests.support.rsvp import DANA, LEE, MEETING, PUBLIC, SAM, RsvpWorld, event
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 HOSTILE = "<script>alert(1)</script>\"'&{{7*7}}"
@@ -54,7 +54,12 @@ async def test_every_wrong_token_gets_the_same_answer(world: RsvpWorld, link: st
         "/rsvp/%00",
         "/rsvp/" + "A" * 4000,
     ]
-    wrong += [f"/rsvp/{token.swapcase()}", "/rsvp/..%2f..%2fetc", f"/rsvp/{sam.rpartition('/')[2]}/event.ics"]
+    wrong += [
+        f"/rsvp/{token.swapcase()}",
+        "/rsvp/..%2f..%2fetc",
+        "/rsvp/x%0d%0aX-Header:%20y",
+        f"/rsvp/{sam.rpartition('/')[2]}/event.ics",
+    ]
     answers = [(await world.get(path)).response for path in wrong]
     assert {answer.status_code for answer in answers} == {404}
     assert len({answer.text for answer in answers}) == 1
@@ -67,7 +72,7 @@ async def test_posting_to_a_wrong_token_says_no_more(world: RsvpWorld, link: str
     assert answer.status == 404
 
 
-@pytest.mark.parametrize("junk", [".", ">", ").", "%3E", "/accept.", "/accept%3E", "/decline),"])
+@pytest.mark.parametrize("junk", [".", ">", ").", "%3E", "/accept.", "/accept%3E", "/decline),", "/accept%0d%0aX:y"])
 async def test_what_mail_programs_drag_along_does_no_harm(world: RsvpWorld, link: str, junk: str) -> None:
     assert (await world.get(link + junk)).status == 200
 
@@ -301,3 +306,16 @@ async def test_an_operators_template_is_used_and_a_broken_one_is_not(world: Rsvp
     for broken in ("{{ page.nothing.at.all }}", "{{ ''.__class__.__mro__ }}", "{% for x in %}"):
         await world.set(scheduling__http_rsvp_template=broken)
         assert "Will you attend?" in (await world.get(link)).text
+
+
+@pytest.mark.parametrize("prefix", ["", "/calendar", "/calendar/gate%20way"])
+async def test_a_prefix_of_the_public_address_may_come_through_the_proxy_or_not(
+    world: RsvpWorld, link: str, prefix: str
+) -> None:
+    world.app = build_app(replace(world.context, public_url=PUBLIC + prefix))
+    world.browser = world.client()
+    stripped, whole = [(await world.get(path)).response for path in (link, prefix + link)]
+    assert (stripped.status_code, whole.status_code) == (200, 200)
+    assert (await world.browser.get(f"{prefix}/rsvp/zone.js")).status_code == 200
+    assert (await world.browser.get(f"{prefix}x{link}")).status_code == 404
+    assert (await world.answer(prefix + link, "accepted")).status == 200
