@@ -30,7 +30,7 @@ from policies.loops import LoopFacts, decide_answer
 from policies.verdict import Verdict as PolicyVerdict
 
 #: Rules under which a guest is sent the current state, which they have asked for or got wrong.
-_TELLS_THE_STATE = ("refresh.answered", "reply.stale-sequence")
+_TELLS_THE_STATE = ("refresh.answered", "reply.stale-sequence", "counter.stale", "counter.not-welcome")
 _MAX_EARLY = 200  # cancellations of one account that wait for their invitations
 
 

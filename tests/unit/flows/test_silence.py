@@ -67,15 +67,20 @@ async def test_a_guest_who_asks_and_asks_is_answered_so_many_times_an_hour(world
     assert await asked(10) == ("applied", "refresh.answered")
 
 
-async def test_who_answers_an_old_time_is_sent_the_new_one_so_many_times_an_hour(world: World) -> None:
+@pytest.mark.parametrize(
+    ("method", "rule"), [("REPLY", "reply.stale-sequence"), ("COUNTER", "counter.stale")], ids=["answer", "proposal"]
+)
+async def test_who_answers_an_old_time_is_sent_the_new_one_so_many_times_an_hour(
+    world: World, method: str, rule: str
+) -> None:
     """A yes to the time before is put right, and a robot that says it again and again is not talked to for ever."""
     carol = await find_account(world.context, CAROL)
     await import_calendar(world.context, carol, TEA.replace("20261201", "20261202"), send=False)
     told = []
     for number in range(8):
-        old = reply(BOB, dtstamp=f"20261123T1100{number:02}Z")
+        old = reply(BOB, dtstamp=f"20261123T1100{number:02}Z").replace("METHOD:REPLY", f"METHOD:{method}")
         [outcome] = (await world.receive(signed(mail(BOB, old)))).outcomes
-        assert (outcome.outcome, outcome.rule) == ("ignored", "reply.stale-sequence")
+        assert (outcome.outcome, outcome.rule) == ("ignored", rule)
         owed = await world.owed()
         await world.context.store.write(lambda unit, owed=owed: [unit.tasks.finish(task.id) for task in owed])  # type: ignore[misc]  # bound at once
         told.append(len(owed))
