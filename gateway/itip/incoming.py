@@ -154,6 +154,13 @@ def raw_recurrence(component: Component) -> str:
     return "".join(char for char in text if char.isprintable())
 
 
+def more_than_once(component: Component) -> str:
+    """Return the sentence of a RECURRENCE-ID that is a day with several occurrences (interop R03)."""
+    return (
+        f"The event takes place more than once on the day {raw_recurrence(component)}; a person decides which is meant"
+    )
+
+
 def same_instance(series: Series, key: InstanceKey, recorded: str) -> bool:
     """Tell whether a recorded RECURRENCE-ID (as written, or as a key) is this instance."""
     if recorded in (key, ""):

@@ -20,6 +20,7 @@ from gateway.itip.incoming import (
     held,
     ignored,
     is_this_and_future,
+    more_than_once,
     named,
     raw_recurrence,
     refused,
@@ -138,6 +139,8 @@ def _no_such_instance(arrival: Arrival, draft: Draft, component: Component, wher
     """An occurrence that is not here: an old message's, or this copy has missed something (RFC 5546 §4.7.2)."""
     if draft.master is not None and sequence_of(component) < sequence_of(draft.master):
         return ignored("cancel.stale", "A newer version of the event is here already")
+    if draft.series.is_ambiguous(component):
+        return held("cancel.which-instance", more_than_once(component))
     return refused("cancel.no-such-instance", f"The event does not take place{where}", missed=True)
 
 

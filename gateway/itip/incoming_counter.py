@@ -18,6 +18,7 @@ from gateway.itip.incoming import (
     conclude,
     held,
     ignored,
+    more_than_once,
     named,
     noticed,
     raw_recurrence,
@@ -73,6 +74,8 @@ def apply_counter(arrival: Arrival) -> Outcome:
         )
     component = arrival.message.components[0]
     key = draft.key_of(component, arrival.zones)
+    if key is None and draft.series.is_ambiguous(component):
+        return conclude(arrival, [held("counter.which-instance", more_than_once(component))])
     part = None if key is None else draft.component(key) or draft.implied(key)
     if key is None or part is None:
         reason = f"The event does not take place at {raw_recurrence(component)}"

@@ -25,6 +25,7 @@ from gateway.itip.incoming import (
     held,
     ignored,
     is_this_and_future,
+    more_than_once,
     named,
     raw_recurrence,
     refused,
@@ -168,7 +169,7 @@ def _no_such_instance(
         reason = f"{named(guest)} answered an older version of the event, which took place{where}"
         return ignored("reply.stale-sequence", reason, *current_state(arrival, guest, ANSWERED_AN_OLDER_VERSION))
     if draft.series.is_ambiguous(component):
-        return held("reply.which-instance", f"The event takes place more than once{where}; the organizer decides")
+        return held("reply.which-instance", more_than_once(component))
     return refused("reply.no-such-instance", f"The event does not take place{where}")
 
 

@@ -16,7 +16,9 @@ from gateway.itip.incoming import (
     Finding,
     at_instance,
     conclude,
+    held,
     ignored,
+    more_than_once,
     named,
     noticed,
     raw_recurrence,
@@ -139,20 +141,26 @@ def _update_master(arrival: Arrival, draft: Draft, old: Series, component: Compo
 def _update_instance(arrival: Arrival, draft: Draft, component: Component) -> Finding:
     key = draft.key_of(component, arrival.zones)
     if key is None:
-        return _nowhere(component)
+        return _missing(draft, component, f" at {raw_recurrence(component)}")
     component = _in_masters_form(draft, key, component)
     own = draft.component(key)
     mine = own or draft.implied(key) or draft.excluded(key)
-    if mine is None and draft.master is not None:  # never invented (RFC 5546 §3.2.2, interop T20)
-        if sequence_of(component) < sequence_of(draft.master):
-            return ignored("request.stale", "A newer version of the event is here already")
-        reason = f"The event does not take place{at_instance(key, draft.series)}"
-        return refused("request.no-such-instance", reason, missed=True)
+    if mine is None and draft.master is not None:
+        return _missing(draft, component, at_instance(key, draft.series))
     fault = None if mine is None else _not_newer(arrival, draft, component, mine, key, derived=own is None)
     if fault is not None:
         return fault
     draft.readmit(key)
     return _put_instance(arrival, draft, key, component, mine)
+
+
+def _missing(draft: Draft, component: Component, where: str) -> Finding:
+    """An occurrence that is not here: an old message's, or this copy has missed something (interop T20)."""
+    if draft.master is not None and sequence_of(component) < sequence_of(draft.master):
+        return ignored("request.stale", "A newer version of the event is here already")
+    if draft.series.is_ambiguous(component):
+        return held("request.which-instance", more_than_once(component))
+    return refused("request.no-such-instance", f"The event does not take place{where}", missed=True)
 
 
 def _in_masters_form(draft: Draft, key: InstanceKey, component: Component) -> Component:

@@ -77,6 +77,13 @@ def test_a_day_with_two_occurrences_is_for_a_person() -> None:
     stored = series("RRULE:FREQ=DAILY;BYHOUR=10,15;COUNT=8")
     outcome = answered(answer("RECURRENCE-ID;VALUE=DATE:20261203"), stored)
     assert (outcome.outcome, outcome.rule) == (Verdict.HELD, "reply.which-instance")
+    for method in ("REQUEST", "CANCEL"):
+        found = received(from_organizer(method, "RECURRENCE-ID;VALUE=DATE:20261203", *WHEN), stored)
+        assert (found.outcome, found.rule) == (Verdict.HELD, f"{method.lower()}.which-instance")
+        old = from_organizer(method, "RECURRENCE-ID;VALUE=DATE:20261203", *WHEN, sequence=1)
+        assert received(old, stored).rule == f"{method.lower()}.stale"
+    proposal = answer("RECURRENCE-ID;VALUE=DATE:20261203").replace("METHOD:REPLY", "METHOD:COUNTER")
+    assert answered(proposal, stored).rule == "counter.which-instance"
 
 
 def test_an_answer_to_an_occurrence_of_an_older_version_is_told_the_present() -> None:
