@@ -140,7 +140,7 @@ def _queue_itip(unit: Unit, context: Context, task: Task, account: Account, read
 
 def _supersede(unit: Unit, account: Account, owed: Owed, own_lane: str, now: datetime) -> bool:
     """Drop what was built and never left, since a newer message says it; whether there was any."""
-    older = replaced(unit, owed, own_lane, now)
+    older = replaced(unit, owed, own_lane)
     for recipient, mail in older:
         unit.outbox.settle(recipient.id, state="dropped", reply="superseded by a newer message", finished_at=now)
         unit.sent.forget(account.id, mail.message_id)

@@ -16,7 +16,7 @@ from gateway.imip.mail import Envelope, Rcpt
 from gateway.imip.verp import build_envid
 from gateway.maillog import Verb, record
 from gateway.metrics import Counter
-from gateway.relay.hop import RcptResult, Relay
+from gateway.relay.hop import RcptResult, Relay, Stage
 from gateway.store.journal import Entry
 from gateway.store.outbox import Message, Recipient
 from gateway.store.unit import Unit
@@ -85,6 +85,7 @@ def settle(
         due_at=decided.next_at or recipient.due_at,
         finished_at=None if decided.next_at else now,
         warned_at=now if decided.warn else recipient.warned_at,
+        may_have_left=recipient.may_have_left or result.stage is Stage.DOT,
     )
     _note(unit, recipient, message, decided.schedule_status, reply, now)
     _journal(unit, recipient, message, verdict, now)

@@ -131,10 +131,8 @@ def build(context: Context, draft: Draft, now: datetime) -> BuiltMail:
 def _itip_draft(
     unit: Unit, context: Context, account: Account, item: StoredObject | None, owed: Owed, kind: Kind | None
 ) -> Draft:
-    to, now = normal_address(owed.recipient), context.clock.now()
-    gone = {
-        mail.message_id for _, mail in replaced(unit, owed, lane(account.id, owed.message.uid, to), now, lock=False)
-    }
+    to = normal_address(owed.recipient)
+    gone = {mail.message_id for _, mail in replaced(unit, owed, lane(account.id, owed.message.uid, to), lock=False)}
     thread = [sent for sent in unit.sent.thread(account.id, owed.message.uid, to) if sent.message_id not in gone]
     if gone and not invited(thread):  # an invitation stays one, whatever was changed of it before it left
         owed = replace(owed, message=replace(owed.message, changes=()))
@@ -183,14 +181,12 @@ def invited(thread: Iterable[Sent]) -> bool:
     return any(sent.method == Method.REQUEST for sent in thread)
 
 
-def replaced(
-    unit: Unit, owed: Owed, own_lane: str, now: datetime, *, lock: bool = True
-) -> tuple[tuple[Recipient, Message], ...]:
+def replaced(unit: Unit, owed: Owed, own_lane: str, *, lock: bool = True) -> tuple[tuple[Recipient, Message], ...]:
     """Return the built mails that never left and need not, since this message says what there is to say."""
     recurrence_id, methods = single(owed.message.recurrence_ids), REPLACED.get(owed.message.method, ())
     return tuple(
         (recipient, mail)
-        for recipient, mail in unit.outbox.unstarted(own_lane, now, lock=lock)
+        for recipient, mail in unit.outbox.unsent(own_lane, lock=lock)
         if mail.method in methods and (mail.recurrence_id == recurrence_id or cancels_all(owed.message))
     )
 

@@ -83,7 +83,7 @@ def remember_mailed(
                     message_id=message_id,
                 )
             )
-        for recipient, queued in unit.outbox.unstarted(lane(account_id, said.uid, address), now):
+        for recipient, queued in unit.outbox.unsent(lane(account_id, said.uid, address)):
             same = said.recurrence_ids[:1] == (_MASTER,) or queued.recurrence_id in said.recurrence_ids
             if same and queued.method == said.method and queued.sequence <= said.sequence:
                 unit.outbox.settle(recipient.id, state="dropped", reply=_DROPPED, finished_at=now)

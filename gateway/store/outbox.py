@@ -65,6 +65,7 @@ class Recipient:
     warned_at: datetime | None = None
     finished_at: datetime | None = None
     serial: int = 0
+    may_have_left: bool = False
 
 
 class Outbox:
@@ -95,11 +96,24 @@ class Outbox:
             .with_for_update(skip_locked=True, of=table)
         )
         found = records(Recipient, self._connection.execute(query))
-        leased = {"leased_until": now + lease, "leased_by": by}
+        leased: dict[str, object] = {"leased_until": now + lease, "leased_by": by}
         ids = [recipient.id for recipient in found]
+        died = table.c.leased_until.is_not(None)  # whoever had it may have handed it over
+        leased["may_have_left"] = sa.or_(table.c.may_have_left, died)
         self._connection.execute(sa.update(table).where(table.c.id.in_(ids)).values(**leased))
         mails = {message.id: message for message in self._messages(recipient.message_id for recipient in found)}
-        return tuple((replace(r, leased_until=now + lease, leased_by=by), mails[r.message_id]) for r in found)
+        return tuple(
+            (
+                replace(
+                    each,
+                    leased_until=now + lease,
+                    leased_by=by,
+                    may_have_left=each.may_have_left or each.leased_until is not None,
+                ),
+                mails[each.message_id],
+            )
+            for each in found
+        )
 
     def owns(self, recipient: Recipient) -> bool:
         """Whether the lease under which `recipient` was claimed is still ours."""
@@ -164,11 +178,15 @@ class Outbox:
             query = query.where(table.c.account_id == account_id)
         return records(Message, self._connection.execute(query))
 
-    def unstarted(self, lane: str, now: datetime, *, lock: bool = True) -> tuple[tuple[Recipient, Message], ...]:
-        """Return built mails of a lane that no hand-over was ever tried for: they may still be replaced."""
+    def unsent(self, lane: str, *, lock: bool = True) -> tuple[tuple[Recipient, Message], ...]:
+        """Return built mails of a lane that certainly never left, tried or not: they may still be replaced."""
         table = schema.recipients
-        free = sa.or_(table.c.leased_until.is_(None), table.c.leased_until <= now)
-        query = sa.select(table).where(table.c.lane == lane, table.c.state == "pending", table.c.attempts == 0, free)
+        query = sa.select(table).where(
+            table.c.lane == lane,
+            table.c.state.in_(OPEN),
+            table.c.leased_until.is_(None),
+            table.c.may_have_left.is_(False),
+        )
         query = query.order_by(table.c.serial)
         found = records(Recipient, self._connection.execute(query.with_for_update() if lock else query))
         mails = {message.id: message for message in self._messages(r.message_id for r in found)}
@@ -180,12 +198,6 @@ class Outbox:
         query = sa.select(table.c.id).join(mails, mails.c.id == table.c.message_id)
         query = query.where(table.c.lane == lane, mails.c.message_id == message_id)
         return self._connection.execute(query.where(table.c.state.in_((*OPEN, *ARRIVED)))).first() is not None
-
-    def release_stale(self, now: datetime) -> int:
-        """Let go of leases whose holder must be dead."""
-        table = schema.recipients
-        query = sa.update(table).where(table.c.leased_until <= now).values(leased_until=None, leased_by=None)
-        return self._connection.execute(query).rowcount
 
     def next_due(self) -> datetime | None:
         table = schema.recipients

@@ -253,6 +253,7 @@ recipients = Table(
     column("leased_by", String(64), nullable=True),
     column("warned_at", Instant, nullable=True),
     column("finished_at", Instant, nullable=True),
+    column("may_have_left", Boolean),  # the next hop took it, or may have without our hearing of it
     Index("ix_recipients_due", "state", "due_at"),
     Index("ix_recipients_lane", "lane", "serial"),
 )

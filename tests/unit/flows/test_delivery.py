@@ -8,6 +8,7 @@ import pytest
 from gateway.flows import queue
 from gateway.flows.build_mails import build_due
 from gateway.flows.delivery import deliver_due, xtext
+from tests.support.nexthop import DROP
 from tests.support.world import UID, World, event
 
 GUEST = "guest@partner.example"
@@ -125,9 +126,9 @@ async def test_two_workers_do_not_take_the_same_mail(world: World) -> None:
 
 
 async def test_order_is_kept_through_retries(world: World) -> None:
-    """The update waits for the invitation that was put off: message 2 never overtakes message 1."""
+    """The update waits for the invitation that may have arrived: message 2 never overtakes message 1."""
     await built(world)
-    world.hop.plan["rcpt"] = ["450 4.2.0 busy"]
+    world.hop.plan["dot"] = [DROP]
     await deliver(world)
     await world.change(event(GUEST, start="20260607T150000"))
     await build_due(world.context, worker="test")
@@ -137,6 +138,39 @@ async def test_order_is_kept_through_retries(world: World) -> None:
     await deliver(world)
     subjects = [data.partition(b"Subject: ")[2][:7] for data in world.sent(GUEST)]
     assert subjects == [b"Invitat", b"Updated"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "words"), [("rcpt", "450 4.2.0 busy"), ("connect", "421 4.3.2 closed"), ("rcpt", DROP), ("data", DROP)]
+)
+@pytest.mark.parametrize("end", [False, True])
+async def test_what_the_next_hop_never_took_has_not_left(world: World, stage: str, words: str, *, end: bool) -> None:
+    """While the hop is away, edits are one invitation, and an event that is gone again is none."""
+    await built(world)
+    world.hop.plan[stage] = [words] * 2  # a lost connection is mended once at once
+    await deliver(world)
+    assert (await world.queue())[0].state == "retry"
+    await world.change(None if end else event(GUEST, start="20260607T150000"))
+    world.hop.plan.clear()
+    world.advance(minutes=5)
+    for _ in range(2):
+        await world.work()
+    subjects = [data.partition(b"Subject: ")[2][:14] for data in world.sent(GUEST)]
+    assert subjects == ([] if end else [b"Invitation: Pl"])
+
+
+async def test_what_a_dead_worker_had_in_hand_may_have_left(world: World) -> None:
+    """It was handed over, or not: so the end of the event is told, even though no reply was ever written down."""
+    await built(world)
+    lease = timedelta(minutes=5)
+    await world.context.store.write(
+        lambda unit: unit.outbox.claim(now=world.clock.now(), lease=lease, by="dead", limit=9)
+    )
+    world.advance(minutes=6)
+    await world.change(None)
+    for _ in range(3):
+        await world.work()
+    assert world.methods(GUEST) == ["REQUEST", "CANCEL"]
 
 
 async def test_a_built_invitation_that_never_left_is_replaced(world: World) -> None:
