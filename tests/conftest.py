@@ -15,6 +15,7 @@ from gateway.clock import SettableClock
 from gateway.ids import CountingIds
 from gateway.store.engine import Store, open_store
 from gateway.store.migrate import migrate
+from tests.support.databases import lay_out
 from tests.support.postgres import private_postgres, programs
 
 _databases = count(1)
@@ -83,8 +84,6 @@ async def any_store(store_url: str) -> AsyncIterator[Store]:
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """A migrated store on SQLite."""
-    url = f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
-    await migrate(url)
-    store = open_store(url)
+    store = open_store(await lay_out(tmp_path))
     yield store
     await store.close()

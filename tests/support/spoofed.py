@@ -17,9 +17,9 @@ from gateway.flows.incoming_mail import examine
 from gateway.ids import CountingIds
 from gateway.imip.mail import Direction, Disposition, Door, Envelope, Mail, Origin, Rcpt
 from gateway.store.engine import Store, open_store
-from gateway.store.migrate import migrate
 from gateway.store.tasks import Task
 from tests.support import spoofs
+from tests.support.databases import lay_out
 from tests.support.spoofs import BOB, CAROL, NOW
 
 OPTIONS = AuthnOptions(trusted_authserv_ids=(spoofs.BORDER_ID,))
@@ -86,12 +86,11 @@ _template: list[Path] = []
 async def open_world(path: Path) -> AsyncIterator[World]:
     """The world with its accounts and events, in a database of its own."""
     if not _template:
-        made = Path(mkdtemp(prefix="spoofed-")) / "gateway.db"
-        await migrate(f"sqlite+aiosqlite:///{made}")
-        store = open_store(f"sqlite+aiosqlite:///{made}")
+        folder = Path(mkdtemp(prefix="spoofed-"))
+        store = open_store(await lay_out(folder))
         await World(store).open()
         await store.close()
-        _template.append(made)
+        _template.append(folder / "gateway.db")
     shutil.copy(_template[0], path / "gateway.db")
     store = open_store(f"sqlite+aiosqlite:///{path}/gateway.db")
     yield World(store)

@@ -16,9 +16,9 @@ from datetime import datetime
 from email.message import Message
 from pathlib import Path
 
-from gateway.app import Running, serving
+from gateway.app import Running, serving, store_url
 from gateway.clock import SettableClock
-from gateway.config import parse_config
+from gateway.config import Config, parse_config
 from gateway.errors import Refused
 from gateway.flows.accounts import NewAccount, add_account, find_account
 from gateway.flows.calendar_change import ChangeRequest, change_object
@@ -26,7 +26,9 @@ from gateway.flows.context import Context
 from gateway.flows.queue import listing
 from gateway.itip.model import PartstatReset
 from gateway.itip.tree import parse_tree
+from gateway.store.engine import open_store
 from gateway.store.unit import Unit
+from tests.support.databases import lay_out
 from tests.support.nexthop import NextHop
 from tests.support.scenario import START, Account, Letter, Result
 from tests.support.zone import Zone
@@ -75,18 +77,23 @@ class StackWorld:
 
     def _gateway(self, account: Account, now: datetime | None = None) -> AbstractAsyncContextManager[Running]:
         self._clock.set(now or self._clock.now())
+        return serving(self._config(account), clock=self._clock, resolver=Zone())
+
+    def _config(self, account: Account) -> Config:
         host = f"mail.{account.name}.example"
-        config = (
+        return parse_config(
             f'[gateway]\nhostname = "{host}"\ndata_dir = "{self._folder}/{account.name}"\n'
             f'[relay]\nurl = "{self._hop.url}"\n[authn]\ntrusted_authserv_ids = ["{host}"]\n'
             '[mail]\ncoalesce_delay = "0s"\nsign_dkim = false\n[workers]\npoll_interval = "100ms"\n'
             '[[listener]]\nkind = "filter"\nlisten = "127.0.0.1:0"\n'
             '[policy.scheduling]\nauto_add_invitations = "always"\n'
         )
-        return serving(parse_config(config), clock=self._clock, resolver=Zone())
 
     async def _move_in(self, account: Account) -> None:
         first, *aliases = account.addresses
+        folder = self._config(account).gateway.data_dir
+        folder.mkdir()
+        await lay_out(folder)
         async with self._gateway(account) as running:
             await add_account(running.context, NewAccount(first, account.name, aliases=tuple(aliases)))
 
@@ -143,10 +150,16 @@ class StackWorld:
         return bool(await listing(context))
 
     async def _look(self, account: Account, uid: str) -> str | None:
-        async with self._gateway(account) as running:
-            owner = await find_account(running.context, account.addresses[0])
-            found = await running.context.store.read(lambda unit: unit.objects.by_uid(owner.id, uid))
-        return found[0].ical if found else None
+        store = open_store(store_url(self._config(account)))
+
+        def fn(unit: Unit) -> str | None:
+            owner = unit.accounts.by_address(account.addresses[0])
+            return next((item.ical for item in unit.objects.by_uid(owner.id, uid)), None) if owner else None
+
+        try:
+            return await store.read(fn)
+        finally:
+            await store.close()
 
 
 def _mail(bearer: str, account: Account, calendar: str) -> bytes:
