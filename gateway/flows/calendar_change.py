@@ -18,10 +18,11 @@ from gateway.flows.enqueue import ANNIHILATED, enqueue_messages
 from gateway.flows.local import deliver_locally
 from gateway.flows.recipients import Addressed, judge_recipients
 from gateway.flows.stored import guests_of, stored_object
-from gateway.itip.address import normal_address
+from gateway.itip.address import normal_address, normal_addresses
 from gateway.itip.diff import diff
 from gateway.itip.model import Change, DiffSettings, Fault, PartstatReset
-from gateway.itip.tree import Component, build_tree, parse_tree
+from gateway.itip.staleness import sequence_of
+from gateway.itip.tree import Component, Prop, build_tree, parse_tree
 from gateway.maillog import Verb, record
 from gateway.store.accounts import Account
 from gateway.store.journal import Entry
@@ -115,7 +116,23 @@ def _diff(
     before = None if old is None or was_draft else parse_tree(old.ical)
     if request.ical is None and before is None:
         return Change(nothing="A draft was deleted; nobody had been told of it", nothing_rule="change.draft")
-    return diff(before, request.ical, addresses=addresses, now=context.clock.now(), settings=settings)
+    new = request.ical
+    if new is not None and before is None:
+        last = unit.sent.last_sequence(request.account.id, uid)
+        new = new if last is None else _beyond(new, last, normal_addresses(addresses))
+    return diff(before, new, addresses=addresses, now=context.clock.now(), settings=settings)
+
+
+def _beyond(calendar: Component, last: int, own: frozenset[str]) -> Component:
+    """Let an organizer's object that was deleted and is here again count on from its cancellation (RFC 5546 §2.1.4)."""
+
+    def counted(child: Component) -> Component:
+        organizer = child.value("ORGANIZER")
+        if organizer is None or normal_address(organizer) not in own or sequence_of(child) > last:
+            return child
+        return child.with_prop(Prop("SEQUENCE", str(last + 1)))
+
+    return calendar.with_items(counted(i) if isinstance(i, Component) else i for i in calendar.items)
 
 
 def _uid(ical: Component) -> str:

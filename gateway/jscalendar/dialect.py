@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.itip.address import build_mailto, normal_address
 from gateway.jscalendar.expansion import expand_rules
-from gateway.jscalendar.patch import join_pointer, same_json, split_pointer
+from gateway.jscalendar.patch import is_pointer, join_pointer, same_json, split_pointer
 from gateway.jscalendar.values import InvalidProperty, Json, JsonMap, parse_json_duration, parse_utc
 
 Faults = list[InvalidProperty]
@@ -48,6 +48,9 @@ def upgrade_patch(patch: JsonMap) -> tuple[Json, Faults]:
     upgraded: Json = {}
     faults: Faults = []
     for pointer, value in patch.items():
+        if not is_pointer(pointer):  # left as it is for `apply_patch` to refuse
+            upgraded[pointer] = value
+            continue
         parts, value = _upgrade_pointer(split_pointer(pointer), value, faults)
         upgraded[join_pointer(parts)] = value
     return upgraded, faults

@@ -5,6 +5,7 @@ A pointer has no leading slash, `~1` stands for `/` and `~0` for `~` in a member
 not reach into an array, its parents must exist, and none may be the prefix of another.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,11 +13,21 @@ from gateway.jscalendar.values import InvalidProperty, Json, JsonMap
 
 #: Maps whose members are patches themselves: a null in there is a value, so a member is only ever set whole.
 PATCH_MAPS = frozenset({"recurrenceOverrides", "localizations"})
+_BARE_TILDE = re.compile(r"~(?![01])")
 
 
 def split_pointer(pointer: str) -> tuple[str, ...]:
     """Return the names along a pointer, escapes undone (RFC 6901 §4)."""
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/"))
+
+
+def is_pointer(pointer: str) -> bool:
+    """Tell whether every `~` is written as it must be (RFC 6901 §3).
+
+    >>> is_pointer("a~1b/c~0"), is_pointer("a~2"), is_pointer("a~")
+    (True, False, False)
+    """
+    return _BARE_TILDE.search(pointer) is None
 
 
 def join_pointer(parts: Iterable[str]) -> str:
@@ -51,6 +62,8 @@ def _overlap(patch: JsonMap) -> InvalidProperty | None:
     for parts, pointer in seen.items():
         if not pointer:
             return InvalidProperty(pointer, "a patch names what it changes")
+        if not is_pointer(pointer):
+            return InvalidProperty(pointer, "~ in a name is written ~0")
         for length in range(1, len(parts)):
             if parts[:length] in seen:
                 return InvalidProperty(pointer, f"{seen[parts[:length]]!r} in the same patch already sets this")

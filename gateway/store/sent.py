@@ -91,6 +91,13 @@ class SentMails:
         found: datetime | None = self._connection.execute(query).scalar()
         return found
 
+    def last_sequence(self, account_id: str, uid: str) -> int | None:
+        """Return the highest SEQUENCE that went out as the organizer's word about a UID; None where nothing did."""
+        table = schema.sent.c
+        mine = (table.account_id == account_id, table.uid == uid, table.method.in_(("REQUEST", "CANCEL", "ADD")))
+        found: int | None = self._connection.execute(sa.select(sa.func.max(table.sequence)).where(*mine)).scalar()
+        return found
+
     # limits
 
     def count_last_hour(self, account_id: str, now: datetime) -> int:

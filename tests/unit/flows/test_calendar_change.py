@@ -228,3 +228,21 @@ async def test_a_change_and_its_task_stand_or_fall_together(world: World, monkey
     monkeypatch.undo()
     assert await world.item() is None
     assert await world.queue() == ()
+
+
+async def test_what_was_cancelled_and_is_here_again_counts_on(world: World) -> None:
+    """RFC 5546 §2.1.4: under its old SEQUENCE the invitation is older than the cancellation, and ignored as such."""
+    await world.change(event("ann@example.org", "bob@example.org", GUEST))
+    await world.work()
+    await world.change(None)
+    await world.work()
+    cancelled = await world.item(world.bob)
+    assert cancelled is not None
+    assert cancelled.status == "CANCELLED"
+    world.advance(minutes=1)
+    again = await world.change(event("ann@example.org", "bob@example.org", GUEST, summary="Once more"))
+    assert again.item is not None
+    assert again.item.sequence > cancelled.sequence
+    copy = await world.item(world.bob)
+    assert copy is not None
+    assert (copy.summary, copy.status, copy.sequence) == ("Once more", "CONFIRMED", again.item.sequence)

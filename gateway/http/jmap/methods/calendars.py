@@ -3,7 +3,7 @@
 subscription, availability and default alerts; its name, zone and shares belong to the calendar's owner.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -136,7 +136,7 @@ class _CalendarChange:
         if not view.is_own:
             raise SetFailure("forbidden", "Calendars are created in one's own account")
         item = {"@type": "Calendar", **item}
-        _valid(item)
+        _valid(item, known=_RULES.keys())
         calendar_id = self._context.ids.row("cal")
         now = self._context.clock.now()
         blank = Calendar(calendar_id, view.account.id, calendar_id, "", is_default=False, created_at=now)
@@ -232,13 +232,13 @@ class _CalendarChange:
         return {"created": result.created or None, "updated": updated or None}
 
 
-def _valid(item: Json) -> None:
-    """Judge every member.
+def _valid(item: Json, known: Set[str] = _PROPERTIES) -> None:
+    """Judge every member; a new calendar has none that only the server sets.
 
     Raises:
         SetFailure: `invalidProperties`.
     """
-    unknown = [InvalidProperty(n, "is no property of a calendar") for n in item if n not in _PROPERTIES | {"@type"}]
+    unknown = [InvalidProperty(name, "cannot be set") for name in item if name not in known and name != "@type"]
     faults = [*unknown, *schema.faults_of(item, "Calendar", _RULES, "", required=("name",))]
     with_time, without = item.get("defaultAlertsWithTime") or {}, item.get("defaultAlertsWithoutTime") or {}
     if not faults and set(with_time) & set(without):

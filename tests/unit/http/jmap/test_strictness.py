@@ -90,6 +90,16 @@ async def test_people_are_set_as_any_type_is(ann: JmapClient) -> None:
     assert [each["type"] for each in kinds] == ["forbidden", "forbidden", "notFound"]
 
 
+async def test_a_tilde_stands_for_itself_only_as_it_must_be_written(ann: JmapClient) -> None:
+    """RFC 6901 §3: `~0` and `~1`, nothing else."""
+    event = await make_event(ann, **{"a~b": {"c/d": 1}})
+    for pointer in ("a~b/c~1d", "a~2b", "a~"):
+        said = await ann.call("CalendarEvent/set", update={event: {pointer: 2}})
+        assert said["notUpdated"][event]["type"] == "invalidPatch", pointer
+    await ann.call("CalendarEvent/set", update={event: {"a~0b/c~1d": 2}})
+    assert (await ann.call("CalendarEvent/get", ids=[event]))["list"][0]["a~b"] == {"c/d": 2}
+
+
 async def test_an_index_in_a_reference_has_one_spelling(ann: JmapClient) -> None:
     """RFC 6901 §4: no leading zeros, no sign."""
     for path in ("/a/00", "/a/+0", "/a/-", "/a/1"):

@@ -59,7 +59,7 @@ async def test_a_calendar_is_made_changed_and_destroyed(ann: JmapClient) -> None
         ({"name": "x", "timeZone": "Mars"}, ["timeZone"]),
         ({"name": "x", "includeInAvailability": "some"}, ["includeInAvailability"]),
         ({"name": "x", "sortOrder": -1}, ["sortOrder"]),
-        ({"name": "x", "isDefault": True, "nonsense": 1}, ["nonsense"]),
+        ({"name": "x", "isDefault": True, "nonsense": 1}, ["isDefault", "nonsense"]),
         ({"name": "x", "defaultAlertsWithTime": {"a": ABSOLUTE}}, ["defaultAlertsWithTime/a/trigger"]),
         ({"name": "x", "defaultAlertsWithTime": {"a": ALERT}, "defaultAlertsWithoutTime": {"a": ALERT}}, [TWICE]),
         ({"name": "x", "shareWith": {"nobody": {"mayReadItems": True}}}, ["shareWith"]),
