@@ -141,7 +141,7 @@ class StackWorld:
             if told is not None:
                 outcome, rule = _OUTCOME.match(told).groups()  # type: ignore[union-attr]
                 self._told = (outcome, rule, told)
-            else:
+            elif mail["Auto-Submitted"] is None:  # else a word of ours to a person here, such as that something waits
                 letters.append(_letter(mail, each.rcpts[0]))
         assert bool(self._told[0]) == arrived
         return tuple(letters)
