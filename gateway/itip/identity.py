@@ -55,6 +55,14 @@ def attendee_line(component: Component, people: frozenset[str]) -> Prop | None:
     return tagged[0] if len(tagged) == 1 else None
 
 
+def lines_of(component: Component, people: frozenset[str]) -> tuple[Prop, ...]:
+    """Return the ATTENDEE lines of one's own addresses, mostly one among many; of two for one address the first."""
+    if len(people) == 1:
+        found = find_attendee(component, next(iter(people)))
+        return () if found is None else (found,)
+    return tuple(party.prop for address, party in read_attendees(component).items() if address in people)
+
+
 def without_tag(address: str) -> str:
     """Return an address without its +tag.
 

@@ -8,7 +8,7 @@ programs of one's own wrote beside it are nobody else's business and survive eve
 import re
 from enum import Enum
 
-from gateway.itip.identity import is_line_of, same_person
+from gateway.itip.identity import lines_of, same_person
 from gateway.itip.model import Partstat
 from gateway.itip.objects import read_party
 from gateway.itip.staleness import RESCHEDULED
@@ -73,13 +73,14 @@ def _is_own(name: str, incoming_names: set[str]) -> bool:
 
 
 def _with_own_answer(component: Component, mine: Component, *, me: frozenset[str], answer: OwnAnswer) -> Component:
-    known = {read_party(line).address: line for line in mine.all("ATTENDEE") if is_line_of(line, me)}
+    known = {read_party(line).address: line for line in lines_of(mine, me)}
     alias = next(iter(known.values()), None)  # invited under another of one's addresses than before
+    asked = () if alias is None else lines_of(component, me)
     stored_organizer = mine.first("ORGANIZER")
 
     def own(line: Prop) -> Prop:
         if line.name == "ATTENDEE":
-            if alias is None or not is_line_of(line, me):
+            if alias is None or not any(line is each for each in asked):
                 return line
             return _answered(line, known.get(read_party(line).address, alias), answer)
         if stored_organizer is None:
