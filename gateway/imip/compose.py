@@ -72,6 +72,7 @@ def compose_letter(occasion: Occasion, presentation: Presentation) -> Letter:
         title=_title(words, facts),
         before=words.label("Before"),
         now=words.label("Now") if occasion.kind is not Kind.COUNTER else words.label("Proposed"),
+        colon=words.colon,
         is_over=occasion.kind in _OVER,
         tile=Tile(*read_tile(words, facts.span)) if facts and facts.span else None,
         details=tuple(_details(words, occasion)),

@@ -116,6 +116,7 @@ class Letter:
     title: str
     before: str  # the word for an old value
     now: str  # the word for a new one
+    colon: str = ": "  # between a label and what it says, as the language writes it
     is_over: bool = False  # the title is struck out
     tile: Tile | None = None
     details: tuple[str, ...] = ()  # sentences right below the headline

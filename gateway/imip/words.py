@@ -29,6 +29,8 @@ LANGUAGES: tuple[str, ...] = (
 _ALIASES = {"iw": "he", "no": "nb", "nn": "nb", "in": "id"}
 #: What separates words that are not joined by "and", where it is not ", ".
 COMMAS = {"ar": "، ", "ja": "、", "zh": "，"}
+#: What stands between a label and what it says.
+COLONS = {"fr": "\xa0: ", "ja": "：", "zh": "："}
 _TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _CHOICE = re.compile(r"\[([^\[\]]*\|[^\[\]]*)\]")
@@ -42,6 +44,7 @@ class Words:
         self.tag = str(locale).replace("_", "-")
         self.direction = "rtl" if locale.text_direction == "rtl" else "ltr"
         self.comma = COMMAS.get(locale.language, ", ")
+        self.colon = COLONS.get(locale.language, ": ")
         self._catalogue = catalogue
 
     def say(self, message: str, /, **values: object) -> str:

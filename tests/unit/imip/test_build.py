@@ -122,6 +122,17 @@ def test_text_and_html_say_the_same() -> None:
             assert (fact in shown) == (fact in text), f"{name}: {fact}"
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", ["Before: ", "Guests:\n"]), ("fr", ["Avant\xa0: ", "Invités\xa0:\n"]), ("ja", ["変更前：", "ゲスト：\n"])],
+)
+def test_labels_end_as_their_language_ends_them(language: str, said: list[str]) -> None:
+    message = sample("update", replace(SHOWN, locale=language))
+    text = body(message, "plain").replace("\r\n", "\n")
+    assert [words for words in said if words not in text] == []
+    assert said[0].rstrip() in body(message, "html")
+
+
 def test_buttons_lead_to_the_answer_page_and_nowhere_else() -> None:
     hrefs = {str(attrs["href"]) for tag, attrs in Tags(body(sample("invitation"), "html")).seen if tag == "a"}
     foreign = {"https://meet.example.org/budget", "https://files.example.org/2025/budget"}
