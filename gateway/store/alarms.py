@@ -3,12 +3,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from gateway.store import schema
 from gateway.store.rows import insert_new, record, records, upsert, values
+
+#: Zone rules have moved a clock by a whole day, and never by more.
+_RULES_MOVE = timedelta(hours=25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,18 @@ class Alarms:
 
     def put(self, planned: PlannedAlarm) -> None:
         upsert(self._connection, schema.alarms, values(planned))
+
+    def look_again(self, now: datetime) -> int:
+        """Let each firing that is planned after `now` be planned anew, longer before it than zone rules can move it."""
+        table = schema.alarms
+        planned = (table.c.fire_at > now, table.c.trigger_at.is_not(None), table.c.rule == "")
+        earlier = sa.type_coerce(table.c.fire_at, sa.BigInteger) - _RULES_MOVE // timedelta(microseconds=1)
+        far = sa.update(table).where(*planned, table.c.fire_at > now + _RULES_MOVE)
+        near = sa.update(table).where(*planned)  # the far ones have no trigger any more
+        execute = self._connection.execute
+        return sum(
+            execute(query.values(trigger_at=None, fire_at=at)).rowcount for query, at in ((far, earlier), (near, now))
+        )
 
     def remove(self, alarm_id: str) -> None:
         self._connection.execute(sa.delete(schema.alarms).where(schema.alarms.c.id == alarm_id))

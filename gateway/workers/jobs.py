@@ -11,6 +11,7 @@ from gateway.flows.cleaning import clean
 from gateway.flows.context import Context
 from gateway.flows.delivery import deliver_due
 from gateway.flows.due_alarms import fire_due
+from gateway.flows.zone_rules import notice_zone_rules
 from gateway.relay.hop import Relay
 from gateway.workers.loop import Worker
 
@@ -44,7 +45,13 @@ def make_workers(context: Context, relay: Relay, name: str) -> Workers:
         built = await build_due(context, worker=name)
         return built + await deliver_due(context, relay, worker=name, chance=random.random)
 
+    rules_known = False
+
     async def alarms() -> int:
+        nonlocal rules_known
+        if not rules_known:
+            await notice_zone_rules(context)
+            rules_known = True
         await notice_clock(context)
         return await fire_due(context)
 
