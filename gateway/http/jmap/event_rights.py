@@ -33,12 +33,12 @@ def require_rights(view: View, calendar_ids: tuple[str, ...], before: JsonMap | 
     """
     if view.is_own:
         return
-    changed = changed_members(before or {}, after or {}) - STAMPS
+    changed = changed_members(_shared(before or {}), _shared(after or {})) - STAMPS
     if "privacy" in changed:  # only the calendar's owner decides who sees an event
         if before is None:
             raise SetFailure("invalidProperties", "Somebody else's calendar takes only public events", "privacy")
         raise SetFailure("forbidden", "Only the calendar's owner may change this", "privacy")
-    if before is not None and before.get("privacy", "public") != "public" and not changed <= PERSONAL:
+    if before is not None and before.get("privacy", "public") != "public" and changed:
         raise SetFailure("forbidden", "The event is private")
     if view.may_all("mayWriteAll", calendar_ids):
         return
@@ -46,11 +46,22 @@ def require_rights(view: View, calendar_ids: tuple[str, ...], before: JsonMap | 
         return
     if before is None or after is None:
         raise SetFailure("forbidden", "You may not write in this calendar")
-    if changed <= PERSONAL and view.may_any("mayUpdatePrivate", calendar_ids):
+    if not changed and view.may_any("mayUpdatePrivate", calendar_ids):
         return
     if view.may_all("mayRSVP", calendar_ids) and _is_answer(view, before, after, changed):
         return
-    raise SetFailure("forbidden", "You may not change this event", *sorted(changed))
+    named = sorted(changed_members(before, after) - STAMPS)
+    raise SetFailure("forbidden", "You may not change this event", *named)
+
+
+def _shared(event: JsonMap) -> Json:
+    """Return an event without what each user keeps for themself, in its occurrences too."""
+    shared = {name: member for name, member in event.items() if name not in PERSONAL}
+    overrides: JsonMap = event.get("recurrenceOverrides") or {}
+    rest = {
+        key: {p: v for p, v in patch.items() if p.partition("/")[0] not in PERSONAL} for key, patch in overrides.items()
+    }
+    return {**shared, "recurrenceOverrides": {key: left for key, left in rest.items() if left or not overrides[key]}}
 
 
 def _is_mine(view: View, event: JsonMap | None) -> bool:
@@ -71,7 +82,7 @@ def _is_answer(view: View, before: JsonMap, after: JsonMap, changed: Iterable[st
         left.discard("participants")
     if "recurrenceOverrides" in left and _overrides_allowed(view, before, after):
         left.discard("recurrenceOverrides")
-    return not left - PERSONAL
+    return not left
 
 
 def _people_allowed(view: View, event: JsonMap, before: JsonMap, after: JsonMap) -> bool:

@@ -203,6 +203,26 @@ async def test_inviting_oneself(world: World, ann: JmapClient, bob: JmapClient) 
     assert said["notUpdated"][closed]["type"] == "forbidden"
 
 
+async def test_what_one_keeps_for_oneself_of_an_occurrence(world: World, ann: JmapClient, bob: JmapClient) -> None:
+    """JMAP Calendars §5.3: per-user properties are that in overrides too, and the series is not touched by them."""
+    await share(ann, bob, mayUpdatePrivate=True)
+    rule = {"frequency": "daily", "count": 3}
+    event = await make_event(ann, recurrenceRule=rule, color="red", privacy="public")
+    second, reader = f"{event}_20260608T120000", as_guest(world, "bob", ann)
+    state = (await ann.call("CalendarEvent/get", ids=[]))["state"]
+    mine = {"color": "blue", "keywords": {"x": True}, "alerts": {"q": {"trigger": {"offset": "-PT5M"}}}}
+    for name, value in mine.items():
+        said = await reader.call("CalendarEvent/set", update={second: {name: value}})
+        assert said["notUpdated"] is None, name
+    said = await reader.call("CalendarEvent/set", update={second: {"color": "green", "title": "Mine"}})
+    assert said["notUpdated"][second]["properties"] == ["recurrenceOverrides"]
+    (shown,) = (await reader.call("CalendarEvent/get", ids=[second]))["list"]
+    assert (shown["color"], shown["keywords"], list(shown["alerts"])) == ("blue", {"x": True}, ["q"])
+    (own,) = (await ann.call("CalendarEvent/get", ids=[event]))["list"]
+    assert (own["color"], "recurrenceOverrides" in own) == ("red", False)
+    assert (await ann.call("CalendarEvent/get", ids=[]))["state"] == state
+
+
 async def test_inviting_to_one_instance(world: World, ann: JmapClient, bob: JmapClient) -> None:
     """What may be done to the series may be done to an instance of it, and makes no instance that there was not."""
     await share(ann, bob, mayRSVP=True)
