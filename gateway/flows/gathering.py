@@ -4,8 +4,9 @@
 The link came in the organizer's own mail and speaks for their account, for this one event only.
 """
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from gateway.errors import Refused
 from gateway.flows.context import Context
@@ -17,7 +18,6 @@ from gateway.flows.stored import guests_of
 from gateway.itip.model import ItipMessage
 from gateway.itip.objects import SchedulingObject, read_object
 from gateway.itip.outbound import build_requests
-from gateway.itip.tree import parse_tree
 from gateway.store.accounts import Account
 from gateway.store.held import Held
 from gateway.store.journal import Entry
@@ -46,7 +46,7 @@ class Gathering:
         """Guests of the event, or of a part of it, who have not answered and still could."""
         if not (self.is_open and self.is_own):
             return ()
-        guests = guests_of(parse_tree(self.item.ical))
+        guests = guests_of(self.subject.calendar)
         return tuple(dict.fromkeys(guest.address for guest in guests if guest.partstat == "NEEDS-ACTION"))
 
 
@@ -61,7 +61,7 @@ def look_as_organizer(unit: Unit, context: Context, token: str) -> Gathering:
         raise no_such_link()
     waiting = tuple(h for h in unit.held.waiting(account.id) if h.uid == item.uid and h.method != "COUNTER")
     proposals = tuple(p for p in unit.objects.proposals(item.id) if p.state == "open")
-    subject = read_object(parse_tree(item.ical))
+    subject = read_object(context.trees.read(item.ical))
     is_over = item.ends_at is not None and item.ends_at < context.clock.now()
     is_open = not is_over and item.status != "CANCELLED"
     organizer = subject.organizer
@@ -100,30 +100,46 @@ def decide_proposal(unit: Unit, context: Context, token: str, proposal_id: str, 
 
 
 def remind(unit: Unit, context: Context, token: str) -> int:
-    """Ask the silent once more with the present state; the number asked. Nobody twice within an hour.
+    """Ask the silent once more with the present state; the number asked.
+
+    Nobody twice within an hour, and no more at once than one change may write to: who is left is asked next time.
 
     Raises:
         Refused: `not-found`, `link-ended`.
     """
     gathering = look_as_organizer(unit, context, token)
     account, item, now = gathering.account, gathering.item, context.clock.now()
-    messages: list[ItipMessage] = []
-    for address in gathering.silent:
-        thread = unit.sent.thread(account.id, item.uid, address)
-        if thread and thread[-1].sent_at > now - REMIND_AGAIN:
-            continue
-        messages += build_requests(
-            gathering.subject.calendar,
-            address,
+    told = unit.sent.last_sent(account.id, item.uid)
+    waiting = [who for who in gathering.silent if who not in told or told[who] <= now - REMIND_AGAIN]
+    asked = waiting[: context.policy(unit).scheduling.max_recipients]
+    messages = _asking_again(gathering, asked, now, unit.sent.last_dtstamp(account.id, item.uid))
+    sent = send_messages(unit, context, account, item, messages, "change.asked-again")
+    outcome = "sent" if sent else "nothing"
+    _journal(unit, context, gathering, outcome, "change.asked-again", "The organizer asked the silent once more")
+    return min(sent, len(asked))
+
+
+def _asking_again(
+    gathering: Gathering, asked: Sequence[str], now: datetime, last_dtstamp: datetime | None
+) -> list[ItipMessage]:
+    """Build the messages, one for all guests who are shown the same."""
+    subject, hides = gathering.subject, gathering.item.hide_attendees
+    alike: dict[object, list[str]] = {}
+    for address in asked:
+        parts = tuple(key for key, _ in subject.instances() if address in subject.attendees(key))
+        alike.setdefault(address if hides else parts, []).append(address)
+    return [
+        replace(message, to=tuple(subject.everyone[address].spelled for address in people))
+        for people in alike.values()
+        for message in build_requests(
+            subject.calendar,
+            people[0],
             now=now,
-            last_dtstamp=unit.sent.last_dtstamp(account.id, item.uid),
-            hide_attendees=item.hide_attendees,
+            last_dtstamp=last_dtstamp,
+            hide_attendees=hides,
             reason="The organizer asks again for an answer",
         )
-    count = send_messages(unit, context, account, item, messages, "change.asked-again")
-    outcome = "sent" if count else "nothing"
-    _journal(unit, context, gathering, outcome, "change.asked-again", "The organizer asked the silent once more")
-    return count
+    ]
 
 
 def _journal(

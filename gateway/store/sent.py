@@ -72,6 +72,13 @@ class SentMails:
         )
         return records(Sent, self._connection.execute(query.order_by(table.c.sent_at, table.c.sequence)))
 
+    def last_sent(self, account_id: str, uid: str) -> dict[str, datetime]:
+        """Return when each recipient was last written to about one UID."""
+        table = schema.sent
+        query = sa.select(table.c.recipient, sa.func.max(table.c.sent_at).label("at"))
+        query = query.where(table.c.account_id == account_id, table.c.uid == uid).group_by(table.c.recipient)
+        return {row.recipient: row.at for row in self._connection.execute(query)}
+
     def by_message_id(self, account_id: str, message_id: str) -> Sent | None:
         """Return which message of an account carried a Message-ID: only its recipient knows that."""
         words = {"account_id": account_id, **_either(message_id)}

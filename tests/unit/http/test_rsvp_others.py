@@ -71,6 +71,18 @@ async def test_the_silent_are_asked_again_and_not_twice_within_an_hour(world: Rs
     assert "0 people are asked again." in (await world.post(page, do="remind", **form)).text
 
 
+async def test_no_more_are_asked_again_at_once_than_one_change_may_write_to(world: RsvpWorld, page: str) -> None:
+    world.clock.advance(timedelta(hours=2))
+    await world.set(scheduling__max_recipients=1)
+    form = (await world.get(page)).hidden()
+    before = len(await world.mails())
+    for number in (1, 1, 0):
+        said = (await world.post(page, do="remind", **form)).text
+        assert f"{number} person is asked again." in said or f"{number} people are asked again." in said
+        await world.mails()
+    assert sorted(str(mail["To"])[:3] for mail in (await world.mails())[before:]) == ["Bob", "Sam"]
+
+
 @pytest.mark.parametrize("end", ["over", "cancelled"])
 async def test_nobody_is_asked_again_for_what_is_over_or_cancelled(world: RsvpWorld, page: str, end: str) -> None:
     form = (await world.get(page)).hidden()
