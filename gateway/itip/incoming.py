@@ -29,6 +29,7 @@ from gateway.itip.timezones import Zones
 from gateway.itip.tree import Component, Prop, build_tree, settled
 from gateway.itip.values import build_moment
 
+_KINDS = {"VTODO": "task", "VJOURNAL": "journal entry"}
 _WEIGHT = (Verdict.APPLIED, Verdict.HELD, Verdict.REFUSED, Verdict.IGNORED)
 
 
@@ -89,7 +90,7 @@ def conclude(arrival: Arrival, findings: Sequence[Finding], stored: Component | 
     return Outcome(
         first.verdict,
         first.rule,
-        _reasons(findings, first.verdict),
+        _of_kind(arrival.message.kind, _reasons(findings, first.verdict)),
         method=str(arrival.method),
         uid=arrival.message.uid,
         stored=None if kept is None else build_tree(kept),
@@ -109,6 +110,14 @@ def _reasons(findings: Sequence[Finding], verdict: Verdict) -> str:
     if len(sentences) > 6:
         sentences = [*sentences[:5], f"And {len(sentences) - 5} more"]
     return one_line(". ".join(sentences))
+
+
+def _of_kind(kind: str, sentence: str) -> str:
+    """Every sentence speaks of the event; about another kind of object the word is that kind's."""
+    word = _KINDS.get(kind)
+    return (
+        sentence if word is None else sentence.replace("the event", f"the {word}").replace("The event", f"The {word}")
+    )
 
 
 def one_line(text: str) -> str:

@@ -146,6 +146,11 @@ def test_a_stored_occurrence_that_cannot_be_placed_breaks_nothing() -> None:
     assert (outcome.outcome, outcome.rule, outcome.stored) == (Verdict.REFUSED, "cancel.no-such-instance", nowhere)
 
 
+def test_a_task_is_called_a_task() -> None:
+    task, message = (text.replace("VEVENT", "VTODO").replace("DTEND", "DUE") for text in (STORED, cancel(*FOR_ALL)))
+    assert apply(message, task).reason == f"{DANA} cancelled the task"
+
+
 def test_what_was_off_before_is_no_change() -> None:
     first = apply(cancel(*FOR_ALL), STORED)
     second = apply(cancel(*FOR_ALL, sequence=3), first.stored)
