@@ -31,6 +31,7 @@ from policies.verdict import Verdict as PolicyVerdict
 
 #: Rules under which a guest is sent the current state, which they have asked for or got wrong.
 _TELLS_THE_STATE = ("refresh.answered", "reply.stale-sequence", "counter.stale", "counter.not-welcome")
+_KNOWN_ALREADY = ("reply.duplicate", "request.duplicate", "cancel.duplicate")
 _MAX_EARLY = 200  # cancellations of one account that wait for their invitations
 
 
@@ -77,14 +78,14 @@ def apply_arrival(unit: Unit, context: Context, arrival: Arrival) -> PartOutcome
     return record_outcome(unit, context, arrival, outcome, silent)
 
 
-def without_effect(unit: Unit, context: Context, arrival: Arrival) -> Outcome | None:
-    """Say what becomes of a message that would change nothing if a person let it through: nobody is asked about that.
+def known_already(unit: Unit, context: Context, arrival: Arrival) -> Outcome | None:
+    """Say that a message is in effect already, None where it is not: nobody has to decide on that.
 
-    So a mail that comes by twice, the second time with less to prove it, is what it is: known already.
+    A mail that comes by twice may have less to prove it the second time, as behind another door.
     """
     item = known_object(unit, arrival.account.id, _uid(arrival.message))
     outcome = _outcome(unit, context, arrival, item)
-    return replace(outcome, messages=()) if outcome.outcome is Verdict.IGNORED else None
+    return replace(outcome, messages=()) if outcome.rule in _KNOWN_ALREADY else None
 
 
 def _outcome(unit: Unit, context: Context, arrival: Arrival, item: StoredObject | None) -> Outcome:

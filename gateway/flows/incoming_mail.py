@@ -16,7 +16,7 @@ from gateway.authn.evidence import SenderEvidence, gather_evidence
 from gateway.authn.resolver import Resolver
 from gateway.errors import Deferred, Refused
 from gateway.flows.accounts import may
-from gateway.flows.arrival import Arrival, apply_arrival, hold, record_outcome, without_effect
+from gateway.flows.arrival import Arrival, apply_arrival, hold, known_already, record_outcome
 from gateway.flows.bounces import bounce_token, take_report
 from gateway.flows.context import Context
 from gateway.flows.judging import Author, Judged, judge
@@ -246,7 +246,7 @@ def _obey(unit: Unit, context: Context, arrival: Arrival, judged: Judged | None,
     if verdict.action == Action.APPLY and judged is not None:
         return apply_arrival(unit, context, as_judged)
     if verdict.action == Action.HOLD and judged is not None and judged.facts.stored:
-        known = without_effect(unit, context, as_judged)
+        known = known_already(unit, context, as_judged)
         if known is not None:
             return record_outcome(unit, context, arrival, known)
     outcome = {Action.HOLD: Outcomes.HELD, Action.REFUSE: Outcomes.REFUSED}.get(

@@ -114,7 +114,7 @@ async def test_a_proposal_is_taken_up_or_declined_by_a_release_as_on_the_page(wo
     assert world.methods(GUEST) == (["REQUEST"] if accept else ["DECLINECOUNTER"])
 
 
-async def test_what_would_change_nothing_asks_nobody(world: World) -> None:
+async def test_what_is_in_effect_already_asks_nobody(world: World) -> None:
     """A mail that comes by again with its proof out of sight, as through a second door, is known already."""
     assert (await receive(world, said(GUEST))).outcome == "applied"
     again = await receive(
@@ -123,3 +123,10 @@ async def test_what_would_change_nothing_asks_nobody(world: World) -> None:
     assert (again.outcome, again.rule) == ("ignored", "reply.duplicate")
     assert not await waiting(world.context)
     assert not await told(world)
+
+
+async def test_an_unproven_answer_to_the_contrary_waits(world: World) -> None:
+    """However old it says that it is: it is not what came before."""
+    await receive(world, said(GUEST))
+    contrary = said(GUEST, proof="").replace(b"PARTSTAT=ACCEPTED", b"PARTSTAT=DECLINED")
+    assert (await receive(world, contrary)).rule == "incoming.unproven"
