@@ -24,7 +24,9 @@ from gateway.imip.kinds import ANSWER_TONES, ANSWERS, FORMS, Kind
 from gateway.imip.letter import Tile
 from gateway.imip.rows import render_rows
 from gateway.imip.words import Words, mark
+from gateway.itip.instances import MASTER, InstanceKey
 from gateway.itip.model import FieldChange
+from gateway.itip.staleness import rescheduled_at
 from gateway.itip.values import parse_moment_text
 from gateway.store.held import Held
 from gateway.store.objects import AttendeeStatus
@@ -188,18 +190,33 @@ def _when(gathering: Gathering, status: AttendeeStatus, reader: Reader) -> Itera
         yield render_short_span(words, Span(status.answered_at.astimezone(ZoneInfo(zone))))
     if status.via in _WAYS:
         yield words.label(_WAYS[status.via])
+    if _is_to_another_time(gathering, status):
+        yield words.label("before the event was changed")
+
+
+def _is_to_another_time(gathering: Gathering, status: AttendeeStatus) -> bool:
+    """Tell whether an answer is kept that was given before its event was rescheduled."""
+    subject = gathering.subject
+    part = subject.component(_key(gathering, status.recurrence_id) or MASTER) or subject.master
+    return part is not None and status.sequence is not None and status.sequence < rescheduled_at(part)
 
 
 def _instance(gathering: Gathering, recurrence_id: str, reader: Reader) -> str:
-    series = gathering.subject.series
+    key = _key(gathering, recurrence_id)
     try:
-        key = series.key_of(parse_moment_text(recurrence_id))
-        moment = series.moment_of(key) if key else None
+        moment = gathering.subject.series.moment_of(key) if key else None
     except Refused:
         moment = None
     if moment is None:
         return recurrence_id
     return render_short_span(reader.words, Span(placed(moment, gathering.subject.zones), None, moment.is_date))
+
+
+def _key(gathering: Gathering, recurrence_id: str) -> InstanceKey | None:
+    try:
+        return gathering.subject.series.key_of(parse_moment_text(recurrence_id)) if recurrence_id else MASTER
+    except Refused:
+        return None
 
 
 def _proposals(gathering: Gathering, reader: Reader, hidden: tuple[tuple[str, str], ...]) -> Iterable[Entry]:

@@ -141,9 +141,12 @@ async def test_the_same_answer_to_a_new_time_is_an_answer(world: RsvpWorld, link
     await world.put(kept, partstat_reset=PartstatReset.CLIENT)
     assert (await answers(world))[LEE] == "ACCEPTED"
     assert "Your answer before the event was changed: accepted. Please answer again." in (await world.get(link)).text
+    organizer = await world.link(DANA, "organizer")
+    assert "on the web page · before the event was changed" in (await world.get(organizer)).text
     told = len(await world.mails())
     page = await world.answer(link, "accepted")
     assert "The organizer has been told." in page.text
+    assert "before the event was changed" not in (await world.get(organizer)).text
     assert {mail["Subject"].partition(":")[0] for mail in (await world.mails())[told:]} == {
         "Accepted",
         "Answer recorded",
