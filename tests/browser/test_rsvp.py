@@ -205,10 +205,12 @@ async def test_axe_finds_nothing_on_any_page(scene: Scene, scheme: str) -> None:
     for path in paths:
         for screen in (PHONE, DESKTOP):
             await scene.look(path, color_scheme=scheme, **screen)
-    page = await scene.open(scene.link, color_scheme=scheme)
-    async with page.expect_navigation(wait_until="networkidle"):
-        await page.evaluate("setTimeout(() => document.querySelector('form').submit())")
-    assert await axe(page) == []
+    for path in (scene.link + "/propose", scene.link + "/not-me", scene.link):
+        page = await scene.open(path, color_scheme=scheme)
+        async with page.expect_navigation(wait_until="networkidle"):
+            await page.evaluate("setTimeout(() => document.querySelector('form').submit())")  # past `required`
+        assert await page.locator(".error").count() == 1, path
+        assert await axe(page) == [], path
     await page.get_by_label("Yes, I will attend").check()
     await page.get_by_role("button", name="Send answer").click()
     await page.get_by_role("status").first.wait_for()
