@@ -177,7 +177,7 @@ def _judge_all(
             try:
                 message = _message(part, settings.scheduling.itip_max_size)
             except Refused as error:
-                unreadable = Component("VCALENDAR", (Prop("METHOD", part.method or "NONE"),))
+                unreadable = Component("VCALENDAR", (Prop("METHOD", part.method or part.method_parameter or "NONE"),))
                 arrival = _arrival(unit, context, read, account, recipient, unreadable)
                 yield arrival, None, Verdict(Action.IGNORE, "incoming.unreadable", part.reason or error.public)
                 continue

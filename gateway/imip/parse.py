@@ -150,6 +150,7 @@ class _Reading:
         if len(octets) > limits.max_calendar_bytes:
             return too_large
         text, honest = decode_text(octets, kind.get("charset"))
+        text = text.lstrip()  # blanks before BEGIN would make a fold of it
         return _described(replace(part, text=text, repairs=repairs if honest else (*repairs, "charset-differs")))
 
 

@@ -129,3 +129,9 @@ async def test_a_cancellation_of_nothing_says_so(world: World) -> None:
     text = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nMETHOD:CANCEL\r\nEND:VCALENDAR\r\n"
     [outcome] = (await world.receive(signed(mail(ALICE, text)))).outcomes
     assert (outcome.outcome, outcome.rule) == ("ignored", "message.empty")
+
+
+async def test_what_is_too_large_is_known_by_what_the_mail_says_of_it(world: World) -> None:
+    text = request(ALICE, "new", "DESCRIPTION:" + "x" * 600_000)
+    [outcome] = (await world.receive(signed(mail(ALICE, text)))).outcomes
+    assert (outcome.method, outcome.outcome, outcome.rule) == ("REQUEST", "ignored", "incoming.unreadable")

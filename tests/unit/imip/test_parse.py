@@ -357,3 +357,8 @@ def test_a_comment_on_the_transfer_encoding() -> None:
     body = base64.encodebytes(calendar().encode())
     found = find(leaf("text/calendar; method=REQUEST", body, "Content-Transfer-Encoding: base64 (as ever)"))
     assert seen(found) == [("1", "marked", "REQUEST")]
+
+
+def test_blanks_before_the_calendar() -> None:
+    [part] = find(leaf("text/calendar; method=REQUEST", "\r\n\r\n  " + calendar())).parts
+    assert (part.method, part.text) == ("REQUEST", calendar())
