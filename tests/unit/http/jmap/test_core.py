@@ -204,3 +204,26 @@ async def test_administrators_have_a_capability_more(world: World) -> None:
 async def test_nobody_else_may_name_it(ann: JmapClient) -> None:
     answer = await ann.http.post("/jmap/", json={"using": ["urn:imip-gateway:admin"], "methodCalls": []})
     assert answer.json()["type"] == "urn:ietf:params:jmap:error:unknownCapability"
+
+
+@pytest.mark.parametrize("origin", ["https://app.example", "https://evil.example"])
+async def test_web_clients_of_named_origins_may_call(world: World, origin: str) -> None:
+    """The browser asks before it sends credentials, and shows errors to the page only where the header says so."""
+    config = dataclasses.replace(Config(), http=HttpOptions(cors_origins=("https://app.example",)))
+    app = build_app(dataclasses.replace(world.context, config=config))
+    client = JmapClient(app, "ann@example.org", world.accounts["ann"].id)
+    welcome = origin if origin == "https://app.example" else None
+    asked = {
+        "Origin": origin, "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }  # fmt: skip
+    answer = await client.http.options("/jmap/", headers={**asked, "Authorization": ""})
+    assert answer.headers.get("access-control-allow-origin") == welcome
+    assert (answer.status_code == 200) == bool(welcome)
+    for path, status in (("/jmap/session", 200), ("/jmap/download/x/y/z", 404)):
+        answer = await client.http.get(path, headers={"Origin": origin})
+        assert (answer.status_code, answer.headers.get("access-control-allow-origin")) == (status, welcome)
+    answer = await client.http.get("/jmap/session", headers={"Origin": origin, "Authorization": "Bearer no"})
+    assert (answer.status_code, answer.headers.get("access-control-allow-origin")) == (401, welcome)
+    plain = await world.client().http.get("/jmap/session", headers={"Origin": "https://app.example"})
+    assert "access-control-allow-origin" not in plain.headers, "nobody by default"
