@@ -145,7 +145,8 @@ def _update_instance(arrival: Arrival, draft: Draft, component: Component) -> Fi
     component = _in_masters_form(draft, key, component)
     own = draft.component(key)
     mine = own or draft.implied(key) or draft.excluded(key)
-    if mine is None and draft.master is not None:
+    over = draft.master is not None and is_cancelled(draft.master)  # to me: what I am asked to now stands alone
+    if mine is None and draft.master is not None and not over:
         return _missing(draft, component, at_instance(key, draft.series))
     fault = None if mine is None else _not_newer(arrival, draft, component, mine, key, derived=own is None)
     if fault is not None:

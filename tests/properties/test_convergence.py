@@ -93,6 +93,20 @@ def test_every_copy_converges(history: list[Plan], bundled: bool) -> None:
             assert shown(post.copies[guest], guest) == shown(post.organizers, guest), guest
 
 
+def test_an_occurrence_beyond_the_series_that_a_guest_has_left_reaches_them() -> None:
+    """The series they know ends before it, and is over for them: what they are asked to now stands alone."""
+    lee, _, kim = GUESTS
+    meeting = Meeting(shift=0, hours=1, summary="Budget", location="", guests=frozenset({kim}))
+    longer = replace(meeting, guests=frozenset({lee}))
+    both = replace(meeting, guests=frozenset({lee, kim}))
+    post = Post()
+    for plan in (Plan("rome", 4, meeting, {}, frozenset()), Plan("rome", 6, longer, {4: both}, frozenset())):
+        post.deliver(post.put(plan.text(), bundled=False))
+        for guest in GUESTS:
+            assert shown(post.copies[guest], guest) == shown(post.organizers, guest), guest
+    assert len(shown(post.copies[kim], kim)) == 1
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(), st.booleans())
 def test_every_message_twice_is_every_message_once(history: list[Plan], bundled: bool) -> None:
