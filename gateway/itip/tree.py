@@ -254,10 +254,14 @@ class Component:
         return isinstance(other, Component) and (self.name, self.items) == (other.name, other.items)
 
     def __hash__(self) -> int:
-        return hash((self.name, self.items))
+        return self.derived(_content_hash)
 
     def __repr__(self) -> str:
         return f"Component({self.name!r}, {len(self.items)} items)"
+
+
+def _content_hash(component: Component, basis: Component | None, before: int | None) -> int:
+    return hash((component.name, component.items))
 
 
 def parse_tree(data: bytes | str, limits: TreeLimits = DEFAULT_LIMITS) -> Component:
