@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.errors import Refused
 from gateway.itip.address import build_mailto, is_mailable, normal_address, plain_address
 from gateway.itip.delta import Delta, implied, state
 from gateway.itip.instances import MASTER, InstanceKey
@@ -39,7 +38,6 @@ class AttendeeSide:
 
     def __init__(self, delta: Delta, address: str, mine: frozenset[str], now: datetime, settings: DiffSettings) -> None:
         self.delta, self.address, self.mine, self.now, self.settings = delta, address, mine, now, settings
-        self.echoed = reply_sequence_source(delta)
         self.skipped: list[Fault] = []
 
     def answers(self) -> list[Answer]:
@@ -211,7 +209,7 @@ class AttendeeSide:
                 component, answer.version.series, answer.key, line, organizer=organizer.prop, comments=comments
             )
             written = written_id(answer.version, answer.key)
-            parts.append(Part(shown, self.echoed.sequence_of(answer.key), written))
+            parts.append(Part(shown, echoed_sequence(self.delta, answer.key), written))
             for delegator in answer.attendee.param_values("DELEGATED-FROM"):  # RFC 5546 §3.2.2.3: to both
                 if is_mailable(delegator) and normal_address(delegator) not in self.mine:
                     to.setdefault(normal_address(delegator), plain_address(delegator))
@@ -243,7 +241,7 @@ class AttendeeSide:
         self, answer: Answer, key: InstanceKey, keys: Sequence[InstanceKey], delegate: str, at: datetime
     ) -> ItipMessage:
         """The invitation passed on: the organizer's event, SEQUENCE not raised (RFC 5546 §3.2.2.3)."""
-        source, sequence = answer.version, self.echoed.sequence_of(key)
+        source, sequence = answer.version, echoed_sequence(self.delta, key)
         component = implied(source, key) or Component(source.kind)
         chain = (("DELEGATED-FROM", (build_mailto(read_party(answer.attendee).spelled),)),)
         if normal_address(delegate) not in source.attendees(key):
@@ -274,19 +272,13 @@ def _new_comments(before: Component, after: Component) -> list[Prop]:
     return [line for line in after.all("COMMENT") if line.text.strip() and line.text.strip() not in known]
 
 
-def reply_sequence_source(delta: Delta) -> SchedulingObject:
-    """Return the version whose SEQUENCE an answer, or a delegation, echoes.
+def echoed_sequence(delta: Delta, key: InstanceKey) -> int:
+    """Return the SEQUENCE that an answer or a delegation echoes, and that the copy has: the organizer's last.
 
-    A client that bumps SEQUENCE for its own edit must not hide the organizer's next update (RFC 5546 §2.1.4); one
-    that took the organizer's update itself brings the update's SEQUENCE with the update's content.
+    A client that bumps SEQUENCE for its own edit, or forgets it, must not hide the organizer's next update (RFC 5546
+    §2.1.4); one that took the organizer's update itself brings the update's SEQUENCE with the update's content.
     """
-    old, new = delta.old, delta.new
-    if old is None or new is None:
-        latest = new or old
-        assert latest is not None
-        return latest
-    try:
-        updated = any(delta.all_changes(key) for key in (MASTER, *delta.keys))
-    except Refused:
-        updated = True
-    return new if updated else old
+    before, after = (None if each is None else each.sequence_of(key) for each in (delta.old, delta.new))
+    if before is None or after is None:
+        return after if after is not None else before or 0
+    return after if after > before and delta.has_changes else before

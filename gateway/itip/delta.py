@@ -74,6 +74,14 @@ class Delta:
             self._changes[key] = self._compare(key)
         return self._changes[key]
 
+    @cached_property
+    def has_changes(self) -> bool:
+        """Whether anything compared differs anywhere, or cannot be compared."""
+        try:
+            return any(self.all_changes(key) for key in (MASTER, *self.keys))
+        except Refused:
+            return True
+
     def changes(self, key: InstanceKey) -> tuple[FieldChange, ...]:
         """Return what differs and is worth telling.
 

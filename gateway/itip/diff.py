@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from gateway.errors import Refused
 from gateway.itip.address import is_mailable, normal_addresses, plain_address
-from gateway.itip.attendee import AttendeeSide, reply_sequence_source
+from gateway.itip.attendee import AttendeeSide, echoed_sequence
 from gateway.itip.delta import Delta
 from gateway.itip.identity import own_addresses
 from gateway.itip.letters import Letters
@@ -189,10 +189,9 @@ class _Change:
         if not organizer.is_mailable:
             return self._nothing("change.unreachable")
         delta = Delta(self.old, self.new, self.settings.significant)
-        source = reply_sequence_source(delta)
         last = self._last_answered_at()
         if self._is_past():
-            return self._nothing("change.past", stored=self._attendee_copy(source, last))
+            return self._nothing("change.past", stored=self._attendee_copy(delta, last))
         at = next_dtstamp(self.now, last=last)
         messages: list[ItipMessage] = []
         skipped: list[Fault] = []
@@ -203,8 +202,8 @@ class _Change:
             skipped += side.skipped
         if not messages:
             rule = _shared_rule(tuple(skipped)) if skipped else "change.local-only"
-            return self._nothing(rule, stored=self._attendee_copy(source, last), skipped=tuple(skipped))
-        stored = self._attendee_copy(source, at + (len(messages) - 1) * SECOND)
+            return self._nothing(rule, stored=self._attendee_copy(delta, last), skipped=tuple(skipped))
+        stored = self._attendee_copy(delta, at + (len(messages) - 1) * SECOND)
         return Change(tuple(messages), stored, skipped=tuple(skipped))
 
     def _last_answered_at(self) -> datetime | None:
@@ -214,7 +213,7 @@ class _Change:
         known = [stamp for stamp in (self.settings.last_dtstamp, *stamps) if stamp is not None]
         return max((stamp for stamp in known if stamp <= self.now + _BELIEVED_AHEAD), default=None)
 
-    def _attendee_copy(self, source: SchedulingObject, answered_at: datetime | None) -> str | None:
+    def _attendee_copy(self, delta: Delta, answered_at: datetime | None) -> str | None:
         """The attendee's copy as it is kept: SEQUENCE is the organizer's, FORCE-SEND is gone (RFC 6638 §7.2).
 
         The user's own line remembers when they answered last: of two answers in one second the later counts.
@@ -230,13 +229,9 @@ class _Change:
 
         parts: dict[int, Component] = {}
         for key, component in new.instances():
-            part = component.map_props(kept)
-            if (
-                source is not new
-                and source.component(key) is not None
-                and new.sequence_of(key) != source.sequence_of(key)
-            ):
-                part = part.with_prop(Prop("SEQUENCE", str(source.sequence_of(key))))
+            part, sequence = component.map_props(kept), echoed_sequence(delta, key)
+            if new.sequence_of(key) != sequence:
+                part = part.with_prop(Prop("SEQUENCE", str(sequence)))
             parts[id(component)] = part
         items = (parts.get(id(item), item) if isinstance(item, Component) else item for item in new.calendar.items)
         return build_tree(Component(new.calendar.name, (item for item in items if item.name != "METHOD")))

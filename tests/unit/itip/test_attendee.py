@@ -82,6 +82,20 @@ class TestAnswers:
         updated = one("ACCEPTED", "SEQUENCE:4", "DTSTART;TZID=Europe/Rome:20261203T093000")
         assert changed(one("NEEDS-ACTION", "SEQUENCE:3"), updated, LEE).messages[0].sequence == 4
 
+    def test_a_client_that_edits_and_forgets_the_sequence_turns_nothing_back(self) -> None:
+        found = changed(one("NEEDS-ACTION", "SEQUENCE:3"), one("ACCEPTED", "LOCATION:By train"), LEE)
+        assert found.messages[0].sequence == 3
+        assert "SEQUENCE:3" in (found.stored or "")
+
+    def test_an_exception_of_the_clients_own_has_the_sequence_of_the_series(self) -> None:
+        new = calendar(
+            component(*said(meeting(WEEKLY, "SEQUENCE:3"), "ACCEPTED")),
+            component(*said(occurrence(SECOND, "SEQUENCE:4"), "DECLINED")),
+        )
+        found = changed(one("ACCEPTED", WEEKLY, "SEQUENCE:3"), new, LEE)
+        assert (sent(found), found.messages[0].sequence) == ([("REPLY", (DANA,), (AT_SECOND,))], 3)
+        assert "SEQUENCE:4" not in (found.stored or "")
+
     def test_the_organizer_is_named_as_received(self) -> None:
         odd = one("ACCEPTED").replace(f"mailto:{DANA}", "MAILTO:Dana.R@Example.ORG")
         message = changed(None, odd, LEE).messages[0]
