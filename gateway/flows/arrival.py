@@ -22,9 +22,10 @@ from gateway.itip.model import ApplySettings, History, Outcome, Seen, UninvitedR
 from gateway.itip.objects import read_party
 from gateway.itip.tree import Component, build_tree
 from gateway.store.accounts import Account
+from gateway.store.guests import AttendeeStatus, StoredProposal
 from gateway.store.held import Held
 from gateway.store.journal import Entry
-from gateway.store.objects import AttendeeStatus, StoredObject, StoredProposal
+from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
 from policies.loops import LoopFacts, decide_answer
 from policies.verdict import Verdict as PolicyVerdict
@@ -181,9 +182,7 @@ def _note_answers(
     rows = _moved_rows(unit, context, old, item)
     for answer in outcome.answers:
         address = normal_address(answer.address)
-        status = rows.get((address, answer.recurrence_id)) or unit.objects.status(
-            item.id, address, answer.recurrence_id
-        )
+        status = rows.get((address, answer.recurrence_id)) or unit.guests.status(item.id, address, answer.recurrence_id)
         fresh = status or AttendeeStatus(item.id, address, answer.recurrence_id, answer.partstat, now)
         rows[address, answer.recurrence_id] = replace(
             fresh,
@@ -197,7 +196,7 @@ def _note_answers(
             updated_at=now,
         )
     for row in rows.values():
-        unit.objects.put_status(row)
+        unit.guests.put_status(row)
 
 
 def _moved_rows(
@@ -208,10 +207,10 @@ def _moved_rows(
     lines = answered_lines(context.trees.read(old.ical), tree) if old is not None else None
     people = None if lines is None else {read_party(line).address for _, line in lines}
     if people is None:
-        unit.objects.statuses(item.id)  # all in one go
+        unit.guests.statuses(item.id)  # all in one go
     rows = {}
     for guest in guests_of(tree, people):
-        status = unit.objects.status(item.id, guest.address, guest.recurrence_id)
+        status = unit.guests.status(item.id, guest.address, guest.recurrence_id)
         if status is None or status.partstat != guest.partstat:
             fresh = status or AttendeeStatus(item.id, guest.address, guest.recurrence_id, guest.partstat, now)
             rows[guest.address, guest.recurrence_id] = replace(fresh, partstat=guest.partstat, updated_at=now)
@@ -224,11 +223,11 @@ def _keep_proposal(unit: Unit, context: Context, item: StoredObject, outcome: Ou
         return
     changes = [{"name": c.name, "old": c.old, "new": c.new, "recurrence_id": c.recurrence_id} for c in proposal.changes]
     author = normal_address(proposal.address)
-    for earlier in unit.objects.proposals(item.id):
+    for earlier in unit.guests.proposals(item.id):
         same = (earlier.address, earlier.recurrence_id) == (author, proposal.recurrence_id)
         if same and earlier.state == "open":  # a second thought: the organizer decides on the last one
-            unit.objects.set_proposal_state(earlier.id, "replaced")
-    unit.objects.add_proposal(
+            unit.guests.set_proposal_state(earlier.id, "replaced")
+    unit.guests.add_proposal(
         StoredProposal(
             id=context.ids.row("prp"),
             object_id=item.id,
@@ -318,12 +317,12 @@ def _history(unit: Unit, item: StoredObject | None, arrival: Arrival) -> History
     lines = (line for part in arrival.message.components for line in part.all("ATTENDEE"))
     people = {without_tag(read_party(line).address) for line in lines} | {without_tag(arrival.from_address)}
     if len(people) > 20:
-        unit.objects.statuses(item.id)  # all in one go
+        unit.guests.statuses(item.id)  # all in one go
     return History(
         tuple(
             Seen(status.address, status.recurrence_id, status.sequence, status.dtstamp)
             for person in sorted(people)
-            for status in unit.objects.statuses_of(item.id, person)
+            for status in unit.guests.statuses_of(item.id, person)
             if status.sequence is not None and status.dtstamp is not None
         )
     )

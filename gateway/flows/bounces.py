@@ -67,7 +67,7 @@ def _apply(unit: Unit, context: Context, recipient: Recipient, message: Message,
         return  # a late "delayed" never takes a failure back
     unit.outbox.settle(recipient.id, state=state, schedule_status=told.schedule_status, reply=words, finished_at=now)
     if message.object_id and recipient.attendee and unit.objects.get(message.object_id):
-        unit.objects.set_schedule_status(message.object_id, recipient.attendee, told.schedule_status, words, at=now)
+        unit.guests.set_schedule_status(message.object_id, recipient.attendee, told.schedule_status, words, at=now)
     if told.action is Action.FAILED and recipient.state != "failed":
         enqueue_failure_notice(unit, context, recipient, message, words, final=True)
     if told.is_dead_address:

@@ -25,8 +25,9 @@ from gateway.itip.staleness import sequence_of
 from gateway.itip.tree import Component, Prop, build_tree, parse_tree
 from gateway.maillog import Verb, record
 from gateway.store.accounts import Account
+from gateway.store.guests import AttendeeStatus
 from gateway.store.journal import Entry
-from gateway.store.objects import AttendeeStatus, StoredObject
+from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
 from policies.limits import QUIET, REFUSE, ObjectFacts, SendFacts, decide_object, decide_send
 from policies.verdict import Verdict
@@ -217,7 +218,7 @@ def _note_guests(unit: Unit, context: Context, item: StoredObject, addressed: tu
     """Keep the guests' rows in step with the calendar text; whoever is written to now stands at 1.0 (queued)."""
     now = context.clock.now()
     written_to = {normal_address(a.recipient) for a in addressed}
-    known = {(status.address, status.recurrence_id): status for status in unit.objects.statuses(item.id)}
+    known = {(status.address, status.recurrence_id): status for status in unit.guests.statuses(item.id)}
     for guest in guests_of(parse_tree(item.ical)):
         status = known.get((guest.address, guest.recurrence_id))
         fresh = status or AttendeeStatus(item.id, guest.address, guest.recurrence_id, guest.partstat, now)
@@ -225,7 +226,7 @@ def _note_guests(unit: Unit, context: Context, item: StoredObject, addressed: tu
         if guest.address in written_to and not guest.recurrence_id:
             changed = replace(changed, schedule_status="1.0", status_text=None, updated_at=now)
         if changed != status:
-            unit.objects.put_status(changed)
+            unit.guests.put_status(changed)
     for address in written_to:  # everyone we write to is someone we know when they write back
         unit.accounts.know(item.account_id, address, since=now, reason="written to")
 

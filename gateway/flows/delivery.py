@@ -99,7 +99,7 @@ def settle(
 def _note(unit: Unit, recipient: Recipient, message: Message, status: str, reply: str, now: datetime) -> None:
     """Show on the guest how far our message came (RFC 6638 §3.2.9)."""
     if message.object_id and recipient.attendee and unit.objects.get(message.object_id):
-        unit.objects.set_schedule_status(message.object_id, recipient.attendee, status, reply, at=now)
+        unit.guests.set_schedule_status(message.object_id, recipient.attendee, status, reply, at=now)
 
 
 def _journal(unit: Unit, recipient: Recipient, message: Message, verdict: Verdict, now: datetime) -> None:

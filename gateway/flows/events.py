@@ -76,7 +76,7 @@ async def describe(context: Context, item: StoredObject) -> dict[str, Any]:
                     "via": status.via,
                     "comment": status.comment,
                 }
-                for status in unit.objects.statuses(item.id)
+                for status in unit.guests.statuses(item.id)
             ],
         }
 

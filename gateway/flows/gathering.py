@@ -19,9 +19,10 @@ from gateway.itip.model import ItipMessage
 from gateway.itip.objects import SchedulingObject, read_object
 from gateway.itip.outbound import build_requests
 from gateway.store.accounts import Account
+from gateway.store.guests import AttendeeStatus, StoredProposal
 from gateway.store.held import Held
 from gateway.store.journal import Entry
-from gateway.store.objects import AttendeeStatus, StoredObject, StoredProposal
+from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
 
 #: The same guest is not reminded twice within this time, whoever presses the button.
@@ -60,13 +61,13 @@ def look_as_organizer(unit: Unit, context: Context, token: str) -> Gathering:
     if item is None or item.account_id != account.id:
         raise no_such_link()
     waiting = tuple(h for h in unit.held.waiting(account.id) if h.uid == item.uid and h.method != "COUNTER")
-    proposals = tuple(p for p in unit.objects.proposals(item.id) if p.state == "open")
+    proposals = tuple(p for p in unit.guests.proposals(item.id) if p.state == "open")
     subject = read_object(context.trees.read(item.ical))
     is_over = item.ends_at is not None and item.ends_at < context.clock.now()
     is_open = not is_over and item.status != "CANCELLED"
     organizer = subject.organizer
     is_own = organizer is None or organizer.address in unit.accounts.addresses(account.id)
-    return Gathering(account, item, subject, unit.objects.statuses(item.id), proposals, waiting, is_open, is_own)
+    return Gathering(account, item, subject, unit.guests.statuses(item.id), proposals, waiting, is_open, is_own)
 
 
 def decide_held(unit: Unit, context: Context, token: str, held_id: str, *, release: bool) -> None:

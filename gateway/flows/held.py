@@ -10,9 +10,10 @@ from gateway.imip.mail import PartOutcome
 from gateway.itip.address import normal_address
 from gateway.itip.objects import read_object
 from gateway.itip.tree import Component, parse_tree
+from gateway.store.guests import StoredProposal
 from gateway.store.held import Held
 from gateway.store.journal import Entry
-from gateway.store.objects import StoredObject, StoredProposal
+from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
 from policies.incoming import party_of
 

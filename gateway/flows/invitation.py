@@ -24,8 +24,9 @@ from gateway.itip.staleness import answered_stamp, rescheduled_at
 from gateway.itip.tree import Component, Prop, build_tree, parse_tree
 from gateway.itip.values import parse_moment_text
 from gateway.store.accounts import Account
+from gateway.store.guests import AttendeeStatus
 from gateway.store.links import Link
-from gateway.store.objects import AttendeeStatus, StoredObject
+from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
 from policies.load import PolicySettings
 from policies.rsvp import GONE, OPEN, LinkFacts, decide_link
@@ -184,7 +185,7 @@ def _shown(
     if verdict.action == GONE or key is None or guest is None:
         raise no_such_link()
     calendar, count = _view(subject, key, guest, item, context.clock.now())
-    status = unit.objects.status(item.id, link.attendee, written_id(subject, key))
+    status = unit.guests.status(item.id, link.attendee, written_id(subject, key))
     return Invitation(
         link, account, item, subject, key, guest, calendar, count, verdict, _version(subject), status, policy
     )

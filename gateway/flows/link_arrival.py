@@ -74,5 +74,5 @@ def arrive(unit: Unit, context: Context, invitation: Invitation, message: Compon
 def next_stamp(unit: Unit, context: Context, invitation: Invitation) -> datetime:
     """Return now, or a second after this guest's last answer: two in one second keep their order (RFC 5546 §2.1.5)."""
     me = invitation.link.attendee
-    known = (each.dtstamp for each in unit.objects.statuses_of(invitation.item.id, me) if each.address == me)
+    known = (each.dtstamp for each in unit.guests.statuses_of(invitation.item.id, me) if each.address == me)
     return next_dtstamp(context.clock.now(), last=max((at for at in known if at is not None), default=None))

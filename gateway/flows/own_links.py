@@ -127,5 +127,5 @@ def _post_copy(
         object_id=plan.item.id, method=OWN, own_lane=lane(plan.account.id, subject.uid, to), attendee=to,
         recurrence_id=recurrence_id[:64], sequence=subject.sequence,
     )  # fmt: skip
-    unit.objects.set_schedule_status(plan.item.id, to, "1.0", None, at=now)
+    unit.guests.set_schedule_status(plan.item.id, to, "1.0", None, at=now)
     return True

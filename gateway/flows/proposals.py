@@ -11,7 +11,8 @@ from gateway.itip.objects import read_object
 from gateway.itip.outbound import build_decline_counter
 from gateway.itip.tree import Component, parse_tree
 from gateway.store.accounts import Account
-from gateway.store.objects import StoredObject, StoredProposal
+from gateway.store.guests import StoredProposal
+from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
 
 _TAKEN_UP = ("DTSTART", "DTEND", "DUE", "DURATION", "LOCATION", "SUMMARY", "DESCRIPTION", "RRULE", "RDATE", "EXDATE")
@@ -19,7 +20,7 @@ _TAKEN_UP = ("DTSTART", "DTEND", "DUE", "DURATION", "LOCATION", "SUMMARY", "DESC
 
 def open_proposal(unit: Unit, item: StoredObject, author: str) -> StoredProposal | None:
     """Return what this guest proposes now, if anything."""
-    waiting = (each for each in unit.objects.proposals(item.id) if each.state == "open" and each.address == author)
+    waiting = (each for each in unit.guests.proposals(item.id) if each.state == "open" and each.address == author)
     return next(waiting, None)
 
 
@@ -38,7 +39,7 @@ def decide(
         counter, now = parse_tree(proposal.ical), context.clock.now()
         message = build_decline_counter(calendar, counter, proposer=proposal.address, now=now)
         send_messages(unit, context, account, item, (message,) if message else (), "proposal.decided")
-    unit.objects.set_proposal_state(proposal.id, "accepted" if accept else "declined")
+    unit.guests.set_proposal_state(proposal.id, "accepted" if accept else "declined")
     for held in unit.held.waiting(account.id):  # the same proposal, as the arrival kept it
         if held.method == "COUNTER" and held.uid == item.uid and held.from_address == proposal.address:
             unit.held.decide(held.id, "released" if accept else "rejected", context.clock.now())

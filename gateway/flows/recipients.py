@@ -94,4 +94,4 @@ def _record_refusal(
     if judged.verdict is not MAILED and item is not None and unit.objects.get(item.id) is not None:
         address, now = normal_address(judged.recipient), context.clock.now()
         status = _STATUSES.get(judged.verdict.rule, "5.3")
-        unit.objects.set_schedule_status(item.id, address, status, judged.verdict.reason, at=now)
+        unit.guests.set_schedule_status(item.id, address, status, judged.verdict.reason, at=now)

@@ -14,6 +14,7 @@ from gateway.store.blobs import StoredBlobs
 from gateway.store.calendars import Calendars
 from gateway.store.changes import Changes
 from gateway.store.directory import PeopleLog
+from gateway.store.guests import Guests
 from gateway.store.held import HeldMails
 from gateway.store.journal import Journal
 from gateway.store.links import Links
@@ -53,7 +54,7 @@ class Unit:
 
     def flush(self) -> None:
         """Write what still waits to be written: before the commit."""
-        for name in ("objects", "changes", "notifications", "held", "journal"):
+        for name in ("objects", "guests", "changes", "notifications", "held", "journal"):
             repository = vars(self).get(name)
             if repository is not None:
                 repository.flush()
@@ -80,12 +81,17 @@ class Unit:
 
     @cached_property
     def objects(self) -> Objects:
-        return Objects(self.connection, self.changes, self.calendars.is_sharing, locks=self._locks)
+        return Objects(self.connection, self.changes, self.guests, self.calendars.is_sharing, locks=self._locks)
+
+    @cached_property
+    def guests(self) -> Guests:
+        return Guests(self.connection)
 
     @property
     def outlines(self) -> Outlines:
         """The same objects, looked at in the database itself."""
         self.objects.flush()
+        self.guests.flush()
         return Outlines(self.connection)
 
     @cached_property

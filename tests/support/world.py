@@ -22,7 +22,8 @@ from gateway.relay.hop import Relay
 from gateway.relay.opening import open_relay
 from gateway.store.accounts import Account
 from gateway.store.engine import Store
-from gateway.store.objects import AttendeeStatus, StoredObject
+from gateway.store.guests import AttendeeStatus
+from gateway.store.objects import StoredObject
 from tests.support.nexthop import NextHop
 
 UID = "plan-1"
@@ -85,7 +86,7 @@ class World:
     async def status(self, address: str) -> AttendeeStatus:
         item = await self.item()
         assert item is not None
-        found = await self.context.store.read(lambda unit: unit.objects.status(item.id, address))
+        found = await self.context.store.read(lambda unit: unit.guests.status(item.id, address))
         assert found is not None
         return found
 

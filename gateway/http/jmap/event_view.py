@@ -34,7 +34,8 @@ from gateway.jscalendar.values import (
     parse_local,
     utc_text,
 )
-from gateway.store.objects import AttendeeStatus, StoredObject
+from gateway.store.guests import AttendeeStatus
+from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
 
 #: Members of a participant that tell how our mail and their answer went; shown, never stored with the event.
@@ -118,7 +119,7 @@ def load_records(unit: Unit, view: View, event_ids: Sequence[str]) -> dict[str, 
 
 def _statuses(unit: Unit, item: StoredObject, alone: str | None) -> tuple[AttendeeStatus, ...]:
     """What is known of the guests of the series, or of an occurrence without one."""
-    statuses = unit.objects.statuses(item.id)
+    statuses = unit.guests.statuses(item.id)
     if alone is None or not statuses:
         return tuple(status for status in statuses if not status.recurrence_id)
     calendar = only_part(parse_tree(item.ical), alone)

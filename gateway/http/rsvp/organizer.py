@@ -28,8 +28,8 @@ from gateway.itip.instances import MASTER, InstanceKey
 from gateway.itip.model import FieldChange
 from gateway.itip.staleness import rescheduled_at
 from gateway.itip.values import parse_moment_text
+from gateway.store.guests import AttendeeStatus
 from gateway.store.held import Held
-from gateway.store.objects import AttendeeStatus
 from gateway.store.unit import Unit
 
 _WAYS = {"mail": mark("by mail"), "link": mark("on the web page"), "local": mark("in their calendar")}

@@ -109,7 +109,7 @@ async def test_a_proposal_is_taken_up_or_declined_by_a_release_as_on_the_page(wo
     item = await world.item()
     assert item is not None
     assert ("20260608T100000Z" in item.ical) == accept
-    assert not [p for p in await world.context.store.read(lambda u: u.objects.proposals(item.id)) if p.state == "open"]
+    assert not [p for p in await world.context.store.read(lambda u: u.guests.proposals(item.id)) if p.state == "open"]
     await world.work()
     assert world.methods(GUEST) == (["REQUEST"] if accept else ["DECLINECOUNTER"])
 

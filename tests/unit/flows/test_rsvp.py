@@ -37,7 +37,7 @@ async def test_many_guests_answer_at_once_and_no_answer_is_lost(world: RsvpWorld
     await asyncio.gather(*(given(world, link, "ACCEPTED") for link in links))
     assert set(partstats((await world.item()).ical).values()) == {"ACCEPTED"}
     item = await world.item()
-    statuses = await world.store.read(lambda unit: unit.objects.statuses(item.id))
+    statuses = await world.store.read(lambda unit: unit.guests.statuses(item.id))
     assert {status.partstat for status in statuses} == {"ACCEPTED"}
 
 
@@ -46,7 +46,7 @@ async def test_one_guest_answers_twice_at_once_and_one_of_both_stands_everywhere
     link = await world.link(LEE)
     await asyncio.gather(given(world, link, "ACCEPTED"), given(world, link, "DECLINED"))
     item = await world.item()
-    status = await world.store.read(lambda unit: unit.objects.status(item.id, LEE))
+    status = await world.store.read(lambda unit: unit.guests.status(item.id, LEE))
     assert status is not None
     assert partstats(item.ical)[LEE] == status.partstat
 
@@ -87,7 +87,7 @@ async def test_whole_days_are_proposed_in_days(world: RsvpWorld) -> None:
     done = await world.post(link + "/propose", start="2026-06-20", end="2026-06-20", **page.hidden())
     assert done.status == 200, done.text
     item = await world.item()
-    (proposal,) = await world.store.read(lambda unit: unit.objects.proposals(item.id))
+    (proposal,) = await world.store.read(lambda unit: unit.guests.proposals(item.id))
     proposed = events(proposal.ical)[""]
     assert (str(proposed["DTSTART"].dt), str(proposed["DTEND"].dt)) == ("2026-06-20", "2026-06-21")
 
@@ -101,7 +101,7 @@ async def test_an_answer_by_mail_and_one_by_link_keep_their_order(world: RsvpWor
     await given(world, link, "TENTATIVE")
     assert partstats(stale)[LEE] == "ACCEPTED"
     item = await world.item()
-    stamps = await world.store.read(lambda unit: unit.objects.status(item.id, LEE))
+    stamps = await world.store.read(lambda unit: unit.guests.status(item.id, LEE))
     assert stamps is not None
     assert stamps.dtstamp is not None
     assert stamps.dtstamp > world.clock.now().replace(microsecond=0)

@@ -63,7 +63,7 @@ async def test_an_answer_is_stored_told_and_confirmed(world: RsvpWorld, link: st
     assert "Your answer has been recorded: accepted" in page.text
     assert (await answers(world))[LEE] == "ACCEPTED"
     item = await world.item()
-    status = await world.store.read(lambda unit: unit.objects.status(item.id, LEE))
+    status = await world.store.read(lambda unit: unit.guests.status(item.id, LEE))
     assert (status.via, status.partstat, status.comment) == ("link", "ACCEPTED", "I bring cake")
     assert status.schedule_status == "2.0"
     sent = {str(mail["To"]).partition("@")[0].rpartition("<")[2]: mail for mail in (await world.mails())[-2:]}
@@ -204,7 +204,7 @@ async def test_another_time_for_one_occurrence(world: RsvpWorld) -> None:
         assert (await world.post(link, start=start, end=end, **form)).status == 422
     assert (await world.post(link, start="2026-06-23T10:00", end="2026-06-23T11:00", **form)).status == 200
     item = await world.item()
-    (proposal,) = await world.store.read(lambda unit: unit.objects.proposals(item.id))
+    (proposal,) = await world.store.read(lambda unit: unit.guests.proposals(item.id))
     assert proposal.recurrence_id == "20260622T100000"
     assert "DTSTART;TZID=Europe/Berlin:20260623T100000" in proposal.ical
 
@@ -261,7 +261,7 @@ async def test_another_time_is_proposed_and_nothing_moves(world: RsvpWorld, link
     )
     assert (page.status, "Your proposal has been sent" in page.text) == (200, True), page.text
     item = await world.item()
-    (proposal,) = await world.store.read(lambda unit: unit.objects.proposals(item.id))
+    (proposal,) = await world.store.read(lambda unit: unit.guests.proposals(item.id))
     assert (proposal.address, proposal.comment, proposal.state) == (LEE, "Trains", "open")
     assert "DTSTART;TZID=Europe/Berlin:20260617T090000" in proposal.ical
     assert "20260615T100000" in item.ical

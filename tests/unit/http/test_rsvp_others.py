@@ -12,7 +12,7 @@ from gateway.flows.gathering import remind
 from gateway.flows.links import organizer_url
 from gateway.itip.tree import parse_tree
 from gateway.store.engine import Store
-from gateway.store.objects import AttendeeStatus
+from gateway.store.guests import AttendeeStatus
 from policies.verdict import Verdict
 from tests.support.calendars import calendar, component, partstats
 from tests.support.rsvp import BOB, DANA, LEE, MEETING, SAM, RsvpWorld, event
@@ -144,7 +144,7 @@ async def test_an_answer_that_waits_is_seen_and_decided(world: RsvpWorld, page: 
 async def test_an_address_that_cannot_be_reached_is_said(world: RsvpWorld, page: str) -> None:
     item = await world.item()
     status = AttendeeStatus(item.id, SAM, "", "NEEDS-ACTION", world.clock.now(), schedule_status="5.1")
-    await world.store.write(lambda unit: unit.objects.put_status(status))
+    await world.store.write(lambda unit: unit.guests.put_status(status))
     assert "Sam no answer yet sam@other.example · The message could not be delivered." in (await world.get(page)).text
 
 

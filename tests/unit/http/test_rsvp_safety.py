@@ -195,7 +195,7 @@ async def test_a_hostile_comment_is_one_comment(world: RsvpWorld, link: str) -> 
     found = partstats((await world.item()).ical)
     assert (found[LEE], found[SAM], len(found)) == ("DECLINED", "NEEDS-ACTION", 3)
     item = await world.item()
-    status = await world.store.read(lambda unit: unit.objects.status(item.id, LEE))
+    status = await world.store.read(lambda unit: unit.guests.status(item.id, LEE))
     assert status.comment.startswith("one\nATTENDEE")
 
 

@@ -10,7 +10,8 @@ from gateway.errors import Refused
 from gateway.store.calendars import Share
 from gateway.store.changes import Kind, log_key
 from gateway.store.engine import Store
-from gateway.store.objects import AttendeeStatus, StoredObject
+from gateway.store.guests import AttendeeStatus
+from gateway.store.objects import StoredObject
 from gateway.store.unit import Unit
 from tests.unit.store.test_changes import NOW, RIGHTS, calendar, people
 
@@ -102,15 +103,15 @@ async def test_answers_that_are_owed_are_found(any_store: Store) -> None:
     await any_store.write(people)
 
     def fn(unit: Unit) -> list[str]:
-        unit.objects.put_status(guest("bob@example.net", "TENTATIVE"))
-        assert unit.objects.statuses_of("e1", "cy@example.net") == ()
-        unit.objects.put_status(guest("cy+tag@example.net", "DECLINED"))
-        unit.objects.put_status(guest("cy@example.net", "ACCEPTED"))
-        found = [each.partstat for each in unit.objects.statuses_of("e1", "cy@example.net")]
-        return found + [each.partstat for each in unit.objects.statuses("e1")]
+        unit.guests.put_status(guest("bob@example.net", "TENTATIVE"))
+        assert unit.guests.statuses_of("e1", "cy@example.net") == ()
+        unit.guests.put_status(guest("cy+tag@example.net", "DECLINED"))
+        unit.guests.put_status(guest("cy@example.net", "ACCEPTED"))
+        found = [each.partstat for each in unit.guests.statuses_of("e1", "cy@example.net")]
+        return found + [each.partstat for each in unit.guests.statuses("e1")]
 
     assert sorted(await any_store.write(fn)) == ["ACCEPTED", "ACCEPTED", "DECLINED", "DECLINED", "TENTATIVE"]
-    kept = await any_store.read(lambda unit: unit.objects.statuses("e1"))
+    kept = await any_store.read(lambda unit: unit.guests.statuses("e1"))
     assert {each.address: each.partstat for each in kept} == {
         "bob@example.net": "TENTATIVE", "cy+tag@example.net": "DECLINED", "cy@example.net": "ACCEPTED",
     }  # fmt: skip
@@ -120,14 +121,14 @@ async def test_an_event_that_goes_takes_what_is_owed_along(any_store: Store) -> 
     await any_store.write(people)
 
     def fn(unit: Unit) -> None:
-        unit.objects.statuses("e1")
+        unit.guests.statuses("e1")
         retitle(unit, "last words")
-        unit.objects.put_status(guest("bob@example.net", "ACCEPTED"))
+        unit.guests.put_status(guest("bob@example.net", "ACCEPTED"))
         unit.objects.remove(known(unit))
 
     await any_store.write(fn)
     assert await any_store.read(lambda unit: unit.objects.get("e1")) is None
-    assert await any_store.read(lambda unit: unit.objects.statuses("e1")) == ()
+    assert await any_store.read(lambda unit: unit.guests.statuses("e1")) == ()
 
 
 @pytest.mark.parametrize("fails", [True, False])
