@@ -127,12 +127,12 @@ def test_applying_every_message_to_every_copy_converges(old: Meeting, new: Meeti
         assert agenda(copies[guest]) == (new.agenda(guest) if new is not None else {}), guest
 
 
-def gist(found: Change) -> list[tuple[str, frozenset[str], tuple[str, ...], int]]:
-    told = [
-        (str(each.method), frozenset(map(normal_address, each.to)), each.recurrence_ids, each.sequence)
+def gist(found: Change) -> list[tuple[str, tuple[str, ...], tuple[str, ...], int]]:
+    """The messages in an order of their own, so that only what they say is compared."""
+    return sorted(
+        (str(each.method), tuple(sorted(map(normal_address, each.to))), each.recurrence_ids, each.sequence)
         for each in found.messages
-    ]
-    return sorted(told, key=repr)
+    )
 
 
 def reversed_parts(calendar: str) -> str:
