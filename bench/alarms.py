@@ -39,7 +39,7 @@ def event(uid: str, *, alarm: bool, start: str = "20260701T100000", rule: str = 
 
 
 async def opened(folder: str) -> Context:
-    config = parse_config(f'[gateway]\ndata_dir = "{folder}"\n')
+    config = parse_config(f'[gateway]\ndata_dir = "{folder}"\n[policy.limits]\nmessages_per_hour = 0\n')
     return await open_context(config, clock=SettableClock(NOW))
 
 
