@@ -9,20 +9,19 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from gateway.flows.alarm_plans import plan_alarms
+from gateway.flows.answer_rows import note_answers, remembered_answers
 from gateway.flows.context import Context
 from gateway.flows.enqueue import send_messages
 from gateway.flows.held_notices import tell_of_held
 from gateway.flows.notifying import notify_change
-from gateway.flows.stored import answered_lines, guests_of, known_object, stored_object
+from gateway.flows.stored import known_object, stored_object
 from gateway.imip.mail import PartOutcome
 from gateway.itip.address import normal_address
-from gateway.itip.identity import without_tag
 from gateway.itip.inbound import apply
-from gateway.itip.model import ApplySettings, History, Outcome, Seen, UninvitedReply, Verdict
-from gateway.itip.objects import read_party
+from gateway.itip.model import ApplySettings, Outcome, UninvitedReply, Verdict
 from gateway.itip.tree import Component, build_tree
 from gateway.store.accounts import Account
-from gateway.store.guests import AttendeeStatus, StoredProposal
+from gateway.store.guests import StoredProposal
 from gateway.store.held import Held
 from gateway.store.journal import Entry
 from gateway.store.objects import StoredObject
@@ -99,7 +98,7 @@ def _outcome(unit: Unit, context: Context, arrival: Arrival, item: StoredObject 
         addresses=unit.accounts.addresses(arrival.account.id),
         now=context.clock.now(),
         settings=ApplySettings(uninvited=uninvited),
-        history=_history(unit, item, arrival),
+        history=remembered_answers(unit, item, arrival.message, arrival.from_address),
     )
 
 
@@ -153,7 +152,7 @@ def _keep(unit: Unit, context: Context, arrival: Arrival, item: StoredObject | N
         kept = _write(unit, context, arrival, item, outcome.stored)
     if kept is None:
         return
-    _note_answers(unit, context, arrival, item, kept, outcome)
+    note_answers(unit, context, item, kept, outcome, via=arrival.via)
     notify_change(unit, context, account, arrival.from_address, item, outcome, kept)
     unit.accounts.know(account.id, normal_address(arrival.from_address), since=context.clock.now(), reason="scheduling")
     plan_alarms(unit, context, kept, account)
@@ -172,49 +171,6 @@ def _write(unit: Unit, context: Context, arrival: Arrival, item: StoredObject | 
     places = ((default.id, f"{kept.id}.ics"),) if default else ()
     unit.objects.add(kept, places)
     return kept
-
-
-def _note_answers(
-    unit: Unit, context: Context, arrival: Arrival, old: StoredObject | None, item: StoredObject, outcome: Outcome
-) -> None:
-    """Keep each guest's row: newest SEQUENCE and DTSTAMP per instance (RFC 5546 §2.1.5), comment, and the way."""
-    now = context.clock.now()
-    rows = _moved_rows(unit, context, old, item)
-    for answer in outcome.answers:
-        address = normal_address(answer.address)
-        status = rows.get((address, answer.recurrence_id)) or unit.guests.status(item.id, address, answer.recurrence_id)
-        fresh = status or AttendeeStatus(item.id, address, answer.recurrence_id, answer.partstat, now)
-        rows[address, answer.recurrence_id] = replace(
-            fresh,
-            partstat=answer.partstat,
-            sequence=answer.sequence,
-            dtstamp=answer.dtstamp,
-            comment=answer.comment,
-            answered_at=now,
-            via=arrival.via,
-            schedule_status=answer.request_status or "2.0",
-            updated_at=now,
-        )
-    for row in rows.values():
-        unit.guests.put_status(row)
-
-
-def _moved_rows(
-    unit: Unit, context: Context, old: StoredObject | None, item: StoredObject
-) -> dict[tuple[str, str], AttendeeStatus]:
-    """The rows of guests whose answer is another one now, or who have none yet; after an answer only of those named."""
-    now, tree = context.clock.now(), context.trees.read(item.ical)
-    lines = answered_lines(context.trees.read(old.ical), tree) if old is not None else None
-    people = None if lines is None else {read_party(line).address for _, line in lines}
-    if people is None:
-        unit.guests.statuses(item.id)  # all in one go
-    rows = {}
-    for guest in guests_of(tree, people):
-        status = unit.guests.status(item.id, guest.address, guest.recurrence_id)
-        if status is None or status.partstat != guest.partstat:
-            fresh = status or AttendeeStatus(item.id, guest.address, guest.recurrence_id, guest.partstat, now)
-            rows[guest.address, guest.recurrence_id] = replace(fresh, partstat=guest.partstat, updated_at=now)
-    return rows
 
 
 def _keep_proposal(unit: Unit, context: Context, item: StoredObject, outcome: Outcome) -> None:
@@ -307,24 +263,6 @@ def record_outcome(
     answers = tuple(f"{a.address}: {a.partstat}" for a in outcome.answers)
     return PartOutcome(
         arrival.recipient, method, uid, outcome.outcome, outcome.rule, outcome.reason, (*changes, *answers)
-    )
-
-
-def _history(unit: Unit, item: StoredObject | None, arrival: Arrival) -> History:
-    """What is remembered of the answers of those whom the message names or comes from."""
-    if item is None:
-        return History()
-    lines = (line for part in arrival.message.components for line in part.all("ATTENDEE"))
-    people = {without_tag(read_party(line).address) for line in lines} | {without_tag(arrival.from_address)}
-    if len(people) > 20:
-        unit.guests.statuses(item.id)  # all in one go
-    return History(
-        tuple(
-            Seen(status.address, status.recurrence_id, status.sequence, status.dtstamp)
-            for person in sorted(people)
-            for status in unit.guests.statuses_of(item.id, person)
-            if status.sequence is not None and status.dtstamp is not None
-        )
     )
 
 
