@@ -11,7 +11,7 @@ from gateway.store.journal import Entry
 from gateway.store.unit import Unit
 
 NOT_OPENED = "incoming.not-opened"
-_WHY = {
+WHY = {
     "tnef": "Outlook's winmail.dat is not opened; let its sender write plain text or HTML",
     "encrypted": "It is encrypted",
     "opaque-signed": "It is wrapped into its signature",
@@ -25,7 +25,7 @@ _WHY = {
 def record_unopened(unit: Unit, context: Context, mail: Mail, message_id: str | None, notes: Iterable[Note]) -> None:
     """Record what of a mail without a calendar was not looked into; the mail passes as it is."""
     for note in notes:
-        _record(unit, context, mail, message_id, NOT_OPENED, f"{_WHY[note.code]} (part {note.path})")
+        _record(unit, context, mail, message_id, NOT_OPENED, f"{WHY[note.code]} (part {note.path})")
 
 
 def record_nobody_here(
