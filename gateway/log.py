@@ -38,27 +38,36 @@ def quote(value: object) -> str:
     if _PLAIN.match(text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    if not escaped.isprintable():
+        escaped = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped)
+    return f'"{escaped}"'
 
 
 class KeyValueFormatter(logging.Formatter):
     """`2026-11-23T10:00:00Z INFO gateway.relay sent mail=m4k2 rule=relay.accepted`."""
+
+    _second, _time = 0, ""  # a busy gateway writes many lines in a second
 
     def format(self, record: logging.LogRecord) -> str:
         facts: dict[str, object] = {**_context.get()}
         given = record.__dict__.get("facts")
         if isinstance(given, Mapping):
             facts.update(given)
-        words = [
-            self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
-            record.levelname,
-            record.name,
-            redact("".join(c if c.isprintable() else "?" for c in record.getMessage())),
-        ]
-        line = " ".join(words + [f"{key}={quote(value)}" for key, value in facts.items() if value is not None])
+        message = record.getMessage()
+        if not message.isprintable():
+            message = "".join(c if c.isprintable() else "?" for c in message)
+        words = [self._clock(record), record.levelname, record.name, redact(message)]
+        words += [f"{key}={quote(value)}" for key, value in facts.items() if value is not None]
+        line = " ".join(words)
         if record.exc_info:
             line += "\n" + redact(self.formatException(record.exc_info))
         return line
+
+    def _clock(self, record: logging.LogRecord) -> str:
+        second = int(record.created)
+        if second != self._second:
+            self._second, self._time = second, self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
+        return self._time
 
 
 def start_logging(level: str = "INFO") -> None:

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """One connection to an SMTP or LMTP server: octets out, replies in, a deadline on every wait.
 
-Byte-exact: the body is dot-stuffed (RFC 5321 §4.5.2) and nothing else; libraries that normalise line ends
-or stuff after a bare LF would break DKIM signatures. What may be said, and when, is `client`'s business.
+What may be said, and when, is `handover`'s business; what a message looks like on the wire is `octets`'.
 """
 
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 from gateway.errors import Deferred
 from gateway.relay.hop import Body, HopReply
+from gateway.relay.octets import Stuffer, pieces_of
 
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: |$)")
 _MAX_REPLY = 64 * 1024
@@ -53,7 +54,8 @@ class HopConnection(asyncio.Protocol):
         self.alive = False
         self.encrypted = False  # by STARTTLS
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
+        self._buffer = b""
+        self._at = 0  # how far it was read
         self._lines: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None
         self._until = 0.0  # when the present wait is over
@@ -71,7 +73,8 @@ class HopConnection(asyncio.Protocol):
         self.alive = True
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
+        self._buffer = self._buffer[self._at :] + data if self._buffer else data
+        self._at = 0
         self._wake()
 
     def eof_received(self) -> None:
@@ -126,17 +129,30 @@ class HopConnection(asyncio.Protocol):
         stuff = Stuffer()
         waiting: list[bytes] = []
         size = 0
-        async for piece in _each(body):
+        async for piece in pieces_of(body):
             if not eight_bit and not piece.isascii():
                 self.abort()
                 raise HopLost("message is 8-bit and 8BITMIME is not offered")
             waiting.append(stuff(piece))
             size += len(piece)
             if size > _SLICE:
-                await self._send_slices(b"".join(waiting), seconds)
+                await self.send_octets(b"".join(waiting), seconds)
                 waiting, size = [], 0
         waiting.append(stuff.end())
-        await self._send_slices(b"".join(waiting), seconds)
+        await self.send_octets(b"".join(waiting), seconds)
+
+    async def send_octets(self, octets: bytes, seconds: float) -> None:
+        """Send octets in slices, at the speed at which the server takes them.
+
+        Raises:
+            HopLost: where it takes no more.
+        """
+        view = memoryview(octets)
+        for start in range(0, len(view), _SLICE):
+            if self._transport is None or not self.alive:
+                raise HopLost("connection lost while sending the message")
+            self._transport.write(view[start : start + _SLICE])
+            await self._flow(seconds)
 
     async def start_tls(self, context: ssl.SSLContext, host: str | None, seconds: float) -> None:
         """Go on under TLS. Clear-text octets that already arrived end the connection (RFC 3207 §6, CVE-2011-0411).
@@ -161,6 +177,11 @@ class HopConnection(asyncio.Protocol):
         self.encrypted = True
 
     @property
+    def reused(self) -> bool:
+        """It was idle before: the server may have left without our knowing."""
+        return self.idle_since > 0
+
+    @property
     def stale(self) -> bool:
         """Unfit for another mail: gone, or the server spoke out of turn (a 421 while idle)."""
         return not self.alive or bool(self._buffer) or bool(self._lines)
@@ -183,14 +204,6 @@ class HopConnection(asyncio.Protocol):
         self.alive = False
 
     # --- inside ---------------------------------------------------------------------------------------------
-
-    async def _send_slices(self, piece: bytes, seconds: float) -> None:
-        view = memoryview(piece)
-        for start in range(0, len(view), _SLICE):
-            if self._transport is None or not self.alive:
-                raise HopLost("connection lost while sending the message")
-            self._transport.write(view[start : start + _SLICE])
-            await self._flow(seconds)
 
     async def _flow(self, seconds: float) -> None:
         until = self.loop.time() + seconds if self._paused else 0.0
@@ -230,29 +243,33 @@ class HopConnection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     def _take_reply(self) -> HopReply | None:
-        buffer = self._buffer
-        while (end := buffer.find(b"\n")) >= 0:
-            line = bytes(buffer[:end]).rstrip(b"\r")
-            del buffer[: end + 1]
+        while (end := self._buffer.find(b"\n", self._at)) >= 0:
+            line, self._at = self._buffer[self._at : end].rstrip(b"\r"), end + 1
+            if self._at == len(self._buffer):
+                self._buffer, self._at = b"", 0
             if not line[:3].isdigit() or line[3:4] not in (b" ", b"-", b""):
                 self.abort()
                 raise HopLost("what came is not a reply")
-            self._lines.append(line)
             if line[3:4] != b"-":
-                lines, self._lines = self._lines, []
+                if not self._lines:
+                    return parse_line(line)
+                lines, self._lines = [*self._lines, line], []
                 return parse_reply(lines)
-        if len(buffer) + sum(map(len, self._lines)) > _MAX_REPLY:
+            self._lines.append(line)
+        if len(self._buffer) - self._at + sum(map(len, self._lines)) > _MAX_REPLY:
             self.abort()
             raise HopLost("reply too long")
         return None
 
 
+@lru_cache(256)
+def parse_line(line: bytes) -> HopReply:
+    """Read a reply of one line; nearly all are the same few."""
+    return parse_reply((line,))
+
+
 def parse_reply(lines: Sequence[bytes]) -> HopReply:
     """Read the lines of one reply; the enhanced status (RFC 2034) is the first line's and leaves the text."""
-    if len(lines) == 1:
-        text = lines[0][4:].decode("utf-8", "replace")
-        found = _ENHANCED.match(text)
-        return HopReply(int(lines[0][:3]), found[1] if found else "", text[found.end() :] if found else text)
     texts = [line[4:].decode("utf-8", "replace") for line in lines]
     found = _ENHANCED.match(texts[0])
     if found is None:
@@ -260,37 +277,6 @@ def parse_reply(lines: Sequence[bytes]) -> HopReply:
     enhanced = found.group(1)
     stripped = (text.removeprefix(enhanced).removeprefix(" ") for text in texts)
     return HopReply(int(lines[-1][:3]), enhanced, "\n".join(stripped))
-
-
-async def _each(body: Body) -> AsyncIterator[bytes]:
-    if isinstance(body, Sequence):
-        for piece in body:
-            yield piece
-        return
-    async for piece in body:
-        yield piece
-
-
-class Stuffer:
-    """Doubles the dot at the beginning of a line, however the message is cut into pieces."""
-
-    def __init__(self) -> None:
-        self._tail = b"\r\n"
-
-    def __call__(self, piece: bytes) -> bytes:
-        if not piece:
-            return piece
-        tail = self._tail
-        self._tail = piece[-2:] if len(piece) > 1 else tail[-1:] + piece
-        if b"." not in piece:  # one memchr: base64 never pays for the rest
-            return piece
-        if b"\r\n." in tail + piece[:2]:
-            return (tail + piece).replace(b"\r\n.", b"\r\n..")[len(tail) :]
-        return piece.replace(b"\r\n.", b"\r\n..")
-
-    def end(self) -> bytes:
-        """Return the end of data; a message that does not end its last line gets that line ended."""
-        return b".\r\n" if self._tail == b"\r\n" else b"\r\n.\r\n"
 
 
 async def open_socket(

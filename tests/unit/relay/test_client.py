@@ -11,7 +11,9 @@ from gateway.imip.mail import Envelope, Rcpt
 from gateway.relay.client import SmtpRelay
 from gateway.relay.hop import Stage, XForward, decode_xtext
 from gateway.relay.url import parse_relay_url
-from gateway.relay.wire import Deadlines, Stuffer
+from gateway.relay.octets import Stuffer
+from gateway.relay.url import parse_relay_url
+from gateway.relay.wire import Deadlines
 from tests.support.nexthop import DROP, HANG, NextHop
 
 MAIL = b"Subject: x\r\n\r\nline\r\n.dot\r\n..two\r\n"
