@@ -29,6 +29,8 @@ MAILS = Counter("imip_milter_mails_total", "Mails seen by the milter: passed (no
 #: A mail of several parts shows only in its body what they are.
 _MULTIPART = re.compile(rb"^content-type:(?:[^\n]|\n[ \t])*?multipart/", re.IGNORECASE | re.MULTILINE)
 _TCP_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+_LASTING = (Command.CONNECT.encode(), Command.HELO.encode(), Command.MAIL.encode())  # said before a mail begins
+_ALL = frozenset((Command.MAIL, Command.RCPT, Command.HEADER, Command.BODY))  # answered, until agreed otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,31 @@ class MilterServices:
 
 @dataclass(slots=True)
 class _Incoming:
-    """The mail that is being received."""
+    """The mail that is being received, kept as it came: most mail goes by and is never read closer."""
 
-    mail_from: str = ""
-    parameters: tuple[str, ...] = ()
-    rcpt_to: list[Rcpt] = field(default_factory=list)
-    header: bytearray = field(default_factory=bytearray)
-    fields: list[tuple[int, int, str]] = field(default_factory=list)  # start, end, name
+    sender: Packet
+    recipients: list[Packet] = field(default_factory=list)
+    fields: list[tuple[bytes, bytes]] = field(default_factory=list)  # name, and the whole field as in the mail
     body: list[bytes] = field(default_factory=list)
     size: int = 0
+
+    @property
+    def header(self) -> bytes:
+        return b"".join([whole for _, whole in self.fields])
+
+    @property
+    def rcpt_to(self) -> tuple[Rcpt, ...]:
+        paths = [packet.texts() or [b""] for packet in self.recipients]
+        return tuple(Rcpt(wire.parse_path(path), _parameters(words)) for path, *words in paths)
+
+    @property
+    def envelope(self) -> Envelope:
+        path, *words = self.sender.texts() or [b"<>"]
+        return Envelope(wire.parse_path(path), self.rcpt_to, _parameters(words))
+
+
+def _parameters(words: list[bytes]) -> tuple[str, ...]:
+    return tuple(word.decode("utf-8", "surrogateescape") for word in words)
 
 
 class MilterSession(asyncio.Protocol):
@@ -66,9 +84,9 @@ class MilterSession(asyncio.Protocol):
         self._register = register
         self._reader = wire.PacketReader()
         self._transport: asyncio.Transport | None = None
-        self._leading_space = False
-        self._granted = wire.WANTED_ACTIONS
-        self._macros: dict[str, str] = {}
+        self._tcp: socket.socket | None = None  # where acknowledgements are delayed
+        self._bargain = wire.Bargain(b"", wire.WANTED_ACTIONS, False, _ALL)
+        self._macros: dict[bytes, Packet] = {}  # by the command they belong to, the last of each
         self._mail: _Incoming | None = None
         self.work: asyncio.Task[None] | None = None  # the look at a complete mail, while it lasts
         self._draining = False
@@ -83,6 +101,7 @@ class MilterSession(asyncio.Protocol):
             _log.warning("milter connection refused", extra={"facts": {"peer": address}})
             self.close()
             return
+        self._tcp = transport.get_extra_info("socket") if address is not None else None
         self._register(self, True)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -105,10 +124,9 @@ class MilterSession(asyncio.Protocol):
 
     def _acknowledge_quickly(self) -> None:
         """Unanswered packets make the sender wait for a delayed TCP acknowledgement; 40 ms each without this."""
-        tcp = self._transport.get_extra_info("socket") if self._transport else None
-        if _TCP_QUICKACK is not None and tcp is not None and tcp.family != socket.AF_UNIX:
+        if self._tcp is not None and _TCP_QUICKACK is not None:
             with contextlib.suppress(OSError):
-                tcp.setsockopt(socket.IPPROTO_TCP, _TCP_QUICKACK, 1)
+                self._tcp.setsockopt(socket.IPPROTO_TCP, _TCP_QUICKACK, 1)
 
     def _send(self, *packets: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -129,67 +147,52 @@ class MilterSession(asyncio.Protocol):
             self._send(wire.build_packet(Answer.CONTINUE))
 
     def _negotiate(self, packet: Packet) -> None:
-        version, actions, steps = wire.parse_negotiation(packet)
-        wanted = wire.WANTED_STEPS & steps
-        self._leading_space = bool(wanted & wire.Steps.HEADER_LEADING_SPACE)
-        self._granted = wire.WANTED_ACTIONS & actions
-        self._send(wire.build_negotiation(version, self._granted, wanted))
-        self._answers = {
-            Command.MAIL: not wanted & wire.Steps.NO_REPLY_MAIL,
-            Command.RCPT: not wanted & wire.Steps.NO_REPLY_RCPT,
-            Command.HEADER: not wanted & wire.Steps.NO_REPLY_HEADER,
-            Command.BODY: not wanted & wire.Steps.NO_REPLY_BODY,
-        }
-
-    _answers: dict[Command, bool] = {}  # noqa: RUF012  # replaced, never changed, by the negotiation
+        self._bargain = wire.negotiate(packet.data[:12])
+        self._send(self._bargain.answer)
 
     def _go_on(self, command: Command) -> None:
-        if self._answers.get(command, True):
+        if command in self._bargain.answered:
             self._send(wire.build_packet(Answer.CONTINUE))
 
     def _macro(self, packet: Packet) -> None:
-        _, macros = wire.parse_macros(packet)
-        self._macros.update(macros)
+        self._macros[packet.data[:1]] = packet
 
     def _connect(self, packet: Packet) -> None:
         self._send(wire.build_packet(Answer.CONTINUE))
 
     def _mail_from(self, packet: Packet) -> None:
-        path, *parameters = packet.texts() or [b"<>"]
-        self._mail = _Incoming(
-            wire.parse_path(path), tuple(text.decode("utf-8", "surrogateescape") for text in parameters)
-        )
+        self._mail = _Incoming(packet)
+        self._macros = {stage: macros for stage, macros in self._macros.items() if stage in _LASTING}
         self._go_on(Command.MAIL)
 
     def _rcpt_to(self, packet: Packet) -> None:
-        path, *parameters = packet.texts() or [b""]
         if self._mail is not None:
-            texts = tuple(text.decode("utf-8", "surrogateescape") for text in parameters)
-            self._mail.rcpt_to.append(Rcpt(wire.parse_path(path), texts))
+            self._mail.recipients.append(packet)
         self._go_on(Command.RCPT)
 
     def _header(self, packet: Packet) -> None:
-        mail, texts = self._mail, packet.texts()
-        if mail is not None and len(texts) >= 2:
-            name, value = texts[0], texts[1]
-            start = len(mail.header)
-            space = b"" if self._leading_space else b" "
-            mail.header += name + b":" + space + value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") + b"\r\n"
-            mail.fields.append((start, len(mail.header), name.decode("latin-1")))
+        name, separator, value = packet.data.removesuffix(b"\0").partition(b"\0")
+        if self._mail is not None and separator:
+            value = value.partition(b"\0")[0].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+            colon = b":" if self._bargain.leading_space else b": "
+            self._mail.fields.append((name, b"%b%b%b\r\n" % (name, colon, value)))
         self._go_on(Command.HEADER)
 
     def _headers_end(self, packet: Packet) -> None:
         mail = self._mail
-        ours = mail is not None and any(self._services.is_ours(rcpt.address) for rcpt in mail.rcpt_to)
-        if mail is None or not (ours or self._goes_on(mail)):
+        if mail is None or not (self._is_ours(mail) or self._goes_on(mail)):
             MAILS.add(outcome="passed")
             self._finish(wire.build_packet(Answer.ACCEPT))
             return
         self._send(wire.build_packet(Answer.CONTINUE))
 
+    def _is_ours(self, mail: _Incoming) -> bool:
+        return any(self._services.is_ours(rcpt.address) for rcpt in mail.rcpt_to)
+
     def _goes_on(self, mail: _Incoming) -> bool:
         """Whether the header leaves open that there is a calendar: the scan reads it, which knows every spelling."""
-        return bool(_MULTIPART.search(mail.header)) or self._services.may_hold_calendar(bytes(mail.header) + b"\r\n")
+        header = mail.header
+        return bool(_MULTIPART.search(header)) or self._services.may_hold_calendar(header + b"\r\n")
 
     def _body(self, packet: Packet) -> None:
         mail = self._mail
@@ -206,10 +209,9 @@ class MilterSession(asyncio.Protocol):
             return
         mail.body.append(packet.data)
         mail.size += len(packet.data)
-        data = bytes(mail.header) + b"\r\n" + b"".join(mail.body)
-        ours = any(self._services.is_ours(rcpt.address) for rcpt in mail.rcpt_to)
+        data = b"".join((mail.header, b"\r\n", *mail.body))
         fits = mail.size <= self._services.max_message_size
-        if not fits or not (ours or self._services.may_hold_calendar(data)):
+        if not fits or not (self._is_ours(mail) or self._services.may_hold_calendar(data)):
             MAILS.add(outcome="passed")
             self._finish(wire.build_packet(Answer.ACCEPT))
             return
@@ -254,7 +256,7 @@ class MilterSession(asyncio.Protocol):
             answer = self._edits(incoming, disposition)
             MAILS.add(outcome="examined")
         except Deferred as error:
-            queue_id = self._macros.get("i")
+            queue_id = self._known("i")
             record(Verb.DEFERRED, rule=error.code, mail=mail_id, pfx=queue_id, door=Door.MILTER, reason=error.public)
             answer = wire.build_reply(reply_for(error).smtp_line)
             MAILS.add(outcome="deferred")
@@ -266,37 +268,45 @@ class MilterSession(asyncio.Protocol):
         self._finish(answer)
 
     async def _build_mail(self, mail_id: str, incoming: _Incoming, data: bytes) -> Mail:
-        login = self._macros.get("auth_authen") or None
+        login = self._known("auth_authen") or None
         addresses = await self._services.addresses_of_login(login) if login else frozenset()
         origin = Origin(
             door=Door.MILTER,
             direction=self._services.direction,
-            queue_id=self._macros.get("i"),
-            client_name=self._macros.get("client_name"),
-            client_address=self._macros.get("client_addr"),
+            queue_id=self._known("i"),
+            client_name=self._known("client_name"),
+            client_address=self._known("client_addr"),
             login=login,
             login_addresses=addresses,
         )
-        envelope = Envelope(incoming.mail_from, tuple(incoming.rcpt_to), incoming.parameters)
-        return Mail(mail_id, envelope, origin, data)
+        return Mail(mail_id, incoming.envelope, origin, data)
+
+    def _known(self, name: str) -> str | None:
+        """Return a macro's value; the latest stage that has it speaks."""
+        values = (wire.parse_macros(packet)[1].get(name) for packet in reversed(self._macros.values()))
+        return next((value for value in values if value is not None), None)
 
     def _edits(self, incoming: _Incoming, disposition: Disposition) -> bytes:
         """Write what a disposition asks for as milter answers; deletions from the last to the first."""
         if disposition.consumed and set(disposition.consumed) >= {rcpt.address for rcpt in incoming.rcpt_to}:
             return wire.build_packet(Answer.DISCARD)
-        packets = []
+        bargain, packets = self._bargain, []
         seen: dict[str, int] = {}
         doomed: list[tuple[str, int]] = []
-        for start, end, name in incoming.fields:
+        end = 0
+        for octets, whole in incoming.fields:
+            name, start, end = octets.decode("latin-1"), end, end + len(whole)
             occurrence = seen[name.lower()] = seen.get(name.lower(), 0) + 1
             if any(first <= start and end <= last for first, last in disposition.drop):
                 doomed.append((name, occurrence))
-        if self._granted & wire.Actions.CHANGE_HEADERS:
+        if bargain.actions & wire.Actions.CHANGE_HEADERS:
             packets += [wire.build_delete_header(name, occurrence) for name, occurrence in reversed(doomed)]
         for name, value in reversed(parse_header_lines(disposition.headers)):
-            if self._granted & wire.Actions.ADD_HEADERS:
-                packets.append(wire.build_insert_header(0, name, value if self._leading_space else value.lstrip(" ")))
-        if self._granted & wire.Actions.DELETE_RCPT:
+            if self._bargain.actions & wire.Actions.ADD_HEADERS:
+                packets.append(
+                    wire.build_insert_header(0, name, value if self._bargain.leading_space else value.lstrip(" "))
+                )
+        if self._bargain.actions & wire.Actions.DELETE_RCPT:
             packets += [wire.build_delete_rcpt(address) for address in sorted(disposition.consumed)]
         return b"".join((*packets, wire.build_packet(Answer.ACCEPT)))
 

@@ -7,12 +7,14 @@ sends at most 65,535 octets of data in one packet.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntFlag, StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.errors import Refused
 
 MAX_PACKET = 1 << 20
+_LENGTH = struct.Struct("!I")
 VERSION = 6
 
 
@@ -88,10 +90,16 @@ WANTED_STEPS = (
     | Steps.NO_REPLY_BODY
     | Steps.HEADER_LEADING_SPACE
 )
+#: Where a command goes unanswered if the MTA grants the step.
+_UNANSWERED = {
+    Command.MAIL: Steps.NO_REPLY_MAIL,
+    Command.RCPT: Steps.NO_REPLY_RCPT,
+    Command.HEADER: Steps.NO_REPLY_HEADER,
+    Command.BODY: Steps.NO_REPLY_BODY,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """One command of the MTA with its data."""
 
     command: str
@@ -106,7 +114,7 @@ class PacketReader:
     """Collects octets and gives whole packets."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = b""
 
     def feed(self, octets: bytes) -> Iterator[Packet]:
         """Add what arrived and yield what is complete.
@@ -114,16 +122,18 @@ class PacketReader:
         Raises:
             Refused: `bad-packet` for a length that is zero or beyond any sense.
         """
-        self._buffer += octets
-        while len(self._buffer) >= 4:
-            (length,) = struct.unpack_from("!I", self._buffer)
+        octets = self._rest + octets if self._rest else octets
+        at, end = 0, len(octets)
+        self._rest = b""
+        while end - at >= 4:
+            (length,) = _LENGTH.unpack_from(octets, at)
             if not 1 <= length <= MAX_PACKET:
                 raise Refused("bad-packet", f"A milter packet of {length} octets")
-            if len(self._buffer) < 4 + length:
-                return
-            packet = Packet(chr(self._buffer[4]), bytes(self._buffer[5 : 4 + length]))
-            del self._buffer[: 4 + length]
-            yield packet
+            if end - at < 4 + length:
+                break
+            begin, at = at, at + 4 + length
+            yield Packet(chr(octets[begin + 4]), octets[begin + 5 : at])
+        self._rest = octets[at:]
 
 
 def build_packet(answer: Answer, data: bytes = b"") -> bytes:
@@ -146,6 +156,30 @@ def parse_negotiation(packet: Packet) -> tuple[int, Actions, Steps]:
 def build_negotiation(version: int, actions: Actions, steps: Steps) -> bytes:
     """Return our half of the negotiation."""
     return build_packet(Answer.NEGOTIATE, struct.pack("!III", min(version, VERSION), actions, steps))
+
+
+class Bargain(NamedTuple):
+    """What was agreed at the beginning of a connection."""
+
+    answer: bytes  # our half of the negotiation
+    actions: Actions
+    leading_space: bool  # values come with the blank behind the colon
+    answered: frozenset[str]  # commands that wait for CONTINUE, of those that need not
+
+
+@lru_cache(16)
+def negotiate(offer: bytes) -> Bargain:
+    """Take of what the MTA offers what we want. It offers the same each time.
+
+    Raises:
+        Refused: `bad-packet`.
+    """
+    version, actions, steps = parse_negotiation(Packet(Command.NEGOTIATE, offer))
+    actions, steps = WANTED_ACTIONS & actions, WANTED_STEPS & steps
+    answered = frozenset(command.value for command, step in _UNANSWERED.items() if not steps & step)
+    return Bargain(
+        build_negotiation(version, actions, steps), actions, bool(steps & Steps.HEADER_LEADING_SPACE), answered
+    )
 
 
 def parse_macros(packet: Packet) -> tuple[str, dict[str, str]]:

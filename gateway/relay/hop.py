@@ -111,7 +111,7 @@ class Handover(Protocol):
         ...
 
     async def whole(self, rcpts: Sequence[Rcpt], body: Body) -> tuple[RcptResult, ...]:
-        """Offer all recipients and send the message: nobody waits for an answer in between. A result for each, in order."""
+        """Offer all recipients and send the message, at once where possible; a result for each, in order."""
         ...
 
     async def abandon(self) -> None:
