@@ -174,5 +174,3 @@ def _milter(wired: Wired, ours: list[str]) -> Iterator[_Row]:
            "name our milter last in smtpd_milters")  # fmt: skip
     old = wired.main.get("milter_protocol", "6")
     yield (old.isdigit() and int(old) < 6, State.HINT, f"speaks milter protocol {old}", "milter_protocol = 6")
-    yield ("{auth_authen}" not in wired.main.get("milter_mail_macros", ""), State.BAD,
-           "does not tell us who logged in", "add {auth_authen} to milter_mail_macros")  # fmt: skip

@@ -145,8 +145,6 @@ def _milter(door: str) -> Wiring:
         (
             ("smtpd_milters", ours, "last in the list, so that the verdicts of the others are seen"),
             ("milter_protocol", "6", ""),
-            ("milter_mail_macros", "i {auth_type} {auth_authen} {auth_author} {mail_addr}", "who logged in"),
-            ("milter_end_of_header_macros", "i", "our log joins Postfix's by queue id"),
             ("enable_long_queue_ids", "yes", "queue ids that are never used again name a mail for ever"),
         ),
     )

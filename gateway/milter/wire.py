@@ -60,6 +60,7 @@ class Actions(IntFlag):
     ADD_HEADERS = 0x01
     DELETE_RCPT = 0x08
     CHANGE_HEADERS = 0x10
+    SET_MACROS = 0x100
 
 
 class Steps(IntFlag):
@@ -77,7 +78,7 @@ class Steps(IntFlag):
 
 
 #: Needed: without these the door cannot do its work.
-WANTED_ACTIONS = Actions.ADD_HEADERS | Actions.CHANGE_HEADERS | Actions.DELETE_RCPT
+WANTED_ACTIONS = Actions.ADD_HEADERS | Actions.CHANGE_HEADERS | Actions.DELETE_RCPT | Actions.SET_MACROS
 #: Negotiated away or left unanswered where the MTA offers it; each saves a round trip.
 WANTED_STEPS = (
     Steps.NO_CONNECT
@@ -90,6 +91,17 @@ WANTED_STEPS = (
     | Steps.NO_REPLY_BODY
     | Steps.HEADER_LEADING_SPACE
 )
+#: The macros we read, by the protocol's number of a stage: whatever the MTA is set up to send, it sends these.
+#: None is left empty: Postfix takes that for "as set up".
+WANTED_MACROS = {
+    0: "{client_addr} {client_name}",  # connect
+    1: "i",  # HELO
+    2: "{auth_authen}",  # MAIL
+    3: "i",  # RCPT
+    4: "i",  # DATA
+    5: "i",  # end of message
+    6: "i",  # end of header
+}
 #: Where a command goes unanswered if the MTA grants the step.
 _UNANSWERED = {
     Command.MAIL: Steps.NO_REPLY_MAIL,
@@ -155,7 +167,10 @@ def parse_negotiation(packet: Packet) -> tuple[int, Actions, Steps]:
 
 def build_negotiation(version: int, actions: Actions, steps: Steps) -> bytes:
     """Return our half of the negotiation."""
-    return build_packet(Answer.NEGOTIATE, struct.pack("!III", min(version, VERSION), actions, steps))
+    half = struct.pack("!III", min(version, VERSION), actions, steps)
+    if actions & Actions.SET_MACROS:
+        half += b"".join(struct.pack("!I", stage) + _texts(names) for stage, names in WANTED_MACROS.items())
+    return build_packet(Answer.NEGOTIATE, half)
 
 
 class Bargain(NamedTuple):

@@ -26,6 +26,7 @@ class Postfix:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    macros: bytes = b""  # what we are asked to send
 
     def send(self, command: str, data: bytes = b"") -> None:
         self.writer.write(struct.pack("!I", len(data) + 1) + command.encode() + data)
@@ -39,7 +40,8 @@ class Postfix:
         self.send("O", struct.pack("!III", 6, 0x1FF, 0x1FFFFF))
         answer, data = await self.receive()
         assert answer == "O"
-        return struct.unpack("!III", data)
+        self.macros = data[12:]
+        return struct.unpack_from("!III", data)
 
     async def mail(
         self, fields: list[tuple[str, str]], body: bytes, *rcpt: str, macros: dict[str, str] | None = None
@@ -109,10 +111,45 @@ async def postfix(request: pytest.FixtureRequest, flow: Flow, tmp_path: Path) ->
 async def test_negotiates_away_what_it_does_not_need(postfix: Postfix) -> None:
     version, actions, steps = await postfix.negotiate()
     assert version == 6
-    assert actions == 0x01 | 0x08 | 0x10
+    assert actions == 0x01 | 0x08 | 0x10 | 0x100
     assert steps & 0x03 == 0x03  # neither connect nor helo
     assert not steps & (0x04 | 0x08 | 0x10 | 0x20 | 0x40)  # mail, rcpt, body, header and end of header are wanted
     assert not steps & 0x40000  # the end of the header is answered: there the mail may go by
+
+
+async def test_asks_for_the_macros_it_reads_and_leaves_none_to_the_configuration(postfix: Postfix) -> None:
+    """An empty list is "as configured" to Postfix, whose defaults name neither the client nor, in some, the login."""
+    await postfix.negotiate()
+    asked, at = {}, 0
+    while at < len(postfix.macros):
+        end = postfix.macros.index(b"\0", at + 4)
+        asked[struct.unpack_from("!I", postfix.macros, at)[0]] = postfix.macros[at + 4 : end].decode()
+        at = end + 1
+    assert sorted(asked) == list(range(7))
+    assert all(asked.values())
+    names = " ".join(asked.values())
+    assert all(name in names for name in ("i", "{auth_authen}", "{client_addr}", "{client_name}"))
+
+
+async def test_what_was_said_of_one_mail_is_not_said_of_the_next(postfix: Postfix, flow: Flow) -> None:
+    """A queue id and a login belong to a mail, the client to the connection."""
+    await postfix.negotiate()
+    postfix.send("D", b"C{client_addr}\x00192.0.2.1\0")
+    for login, queue_id in ((b"{auth_authen}\0bob@example.net\0", b"i\x004AbC\0"), (b"", b"")):
+        postfix.send("D", b"M" + login)
+        postfix.send("M", b"<bob@example.net>\0")
+        postfix.send("R", b"<ann@example.org>\0")
+        postfix.send("D", b"L" + queue_id)
+        for name, value in CALENDAR:
+            postfix.send("L", f"{name}\0{value}\0".encode())
+        postfix.send("N")
+        assert (await postfix.receive())[0] == "c"
+        postfix.send("E")
+        while (await postfix.receive())[0] != "a":
+            pass
+    first, second = (mail.origin for mail in flow.mails)
+    assert (first.login, first.queue_id, first.client_address) == ("bob@example.net", "4AbC", "192.0.2.1")
+    assert (second.login, second.queue_id, second.client_address) == (None, None, "192.0.2.1")
 
 
 async def test_never_asks_for_what_was_not_offered(postfix: Postfix) -> None:
