@@ -11,7 +11,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from gateway.cli.findings import tell
 from gateway.cli.output import answer
@@ -21,6 +20,7 @@ from gateway.cli.postfix_settings import MODES, TRANSPORT, Wiring, wiring
 from gateway.cli.settings import loaded
 from gateway.config import Config
 from gateway.errors import Misconfigured, Refused
+from gateway.relay.url import Scheme, parse_relay_url
 
 UNDO = "imip-gateway.undo.json"
 _FILES = ("main.cf", "master.cf")
@@ -63,10 +63,15 @@ def _door(config: Config, mode: str) -> str:
 
 
 def _back(config: Config) -> str:
-    parts = urlsplit(config.relay.url)
-    if parts.scheme == "smtp" and parts.hostname:
-        return f"{parts.hostname}:{parts.port or 25}"
-    raise Misconfigured("no-way-back", "[relay] url is not smtp://host:port; give --back")
+    url = parse_relay_url(config.relay.url)
+    if url.scheme is not Scheme.SMTP:
+        raise Misconfigured("no-way-back", "[relay] url is not smtp://host:port or smtp:unix:/path; give --back")
+    if url.path is None:
+        return f"{url.host}:{url.port}"
+    if url.path.parent.name != "public":
+        reason = f"[relay] url is {url}: Postfix listens in the folder `public` of its queue only"
+        raise Misconfigured("no-way-back", reason)
+    return f"unix:{url.path}"
 
 
 def _show(args: argparse.Namespace) -> int:

@@ -7,12 +7,13 @@ Each was measured against Postfix, or is told by its manual; the rows say what i
 import re
 from collections.abc import Iterator
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from pathlib import Path
 
 from gateway.cli.findings import Finding, State
 from gateway.cli.postconf import Postconf, Wired, seconds
 from gateway.cli.postfix_settings import TRANSPORT
 from gateway.config import Config, Listener
+from gateway.relay.url import RelayUrl, parse_relay_url
 
 _Row = tuple[bool, State, str, str]  # it is so; how bad; what was found; how to mend it
 _TRANSPORT = f"{TRANSPORT}/unix"
@@ -118,13 +119,13 @@ def _door_of(config: Config, nexthop: str) -> Listener | None:
 
 def _way_back(config: Config, wired: Wired, *, after: bool, some: bool) -> Iterator[_Row]:
     """The smtpd that takes mail back."""
-    port = str(urlsplit(config.relay.url).port or 25)
-    back = next((key for key in wired.services if re.fullmatch(rf"(.*:)?{port}/inet", key)), None)
+    back = _service_of(parse_relay_url(config.relay.url), wired)
     if back is None:
         yield (True, State.BAD, f"does not listen on {config.relay.url}, where we bring mail back",
                _APPLY.format("lmtp") + ", or mend [relay] url")  # fmt: skip
         return
-    host = back.partition("/")[0].rpartition(":")[0].strip("[]")
+    address, _, kind = back.rpartition("/")
+    host, _, port = address.rpartition(":")
     before, behind = wired.main.get("receive_override_options", ""), wired.of(back, "receive_override_options")
     mapped = ["no_address_mappings" not in each for each in (before, behind)]
     checks = any(wired.main.get(name) for name in ("header_checks", "mime_header_checks", "body_checks"))
@@ -132,7 +133,8 @@ def _way_back(config: Config, wired: Wired, *, after: bool, some: bool) -> Itera
            f"-o content_filter= for {back}")  # fmt: skip
     yield (bool(wired.of(back, "smtpd_proxy_filter")), State.BAD, f"{back} hands mail to a proxy filter again: a loop",
            f"-o smtpd_proxy_filter= for {back}")  # fmt: skip
-    yield (not _is_here(host), State.BAD, f"{back} listens to everybody: what comes there is looked at by nobody",
+    yield (kind == "inet" and not _is_here(host.strip("[]")), State.BAD,
+           f"{back} listens to everybody: what comes there is looked at by nobody",
            f"127.0.0.1:{port} instead")  # fmt: skip
     yield (after and mapped == [True, True], State.BAD, "aliases are expanded before us and behind us: mail is doubled",
            "receive_override_options = no_address_mappings in main.cf")  # fmt: skip
@@ -158,6 +160,16 @@ def _way_back(config: Config, wired: Wired, *, after: bool, some: bool) -> Itera
     deaf = bool(config.authn.trusted_authserv_ids) and not config.authn.received_above_authres
     yield (deaf, State.HINT, "writes what its milters found below its Received line, where we do not look",
            "[authn] received_above_authres = 1")  # fmt: skip
+
+
+def _service_of(url: RelayUrl, wired: Wired) -> str | None:
+    """The service of master.cf that listens where we bring mail back; a unix socket is one that is not private."""
+    if url.path is None:
+        return next((key for key in wired.services if re.fullmatch(rf"(.*:)?{url.port}/inet", key)), None)
+    key = f"{url.path.name}/unix"
+    is_public = key in wired.services and wired.services[key][2] == "n"
+    here = Path(wired.main.get("queue_directory", "/var/spool/postfix"), "public")
+    return key if is_public and url.path.parent == here else None
 
 
 def _is_here(host: str) -> bool:

@@ -95,10 +95,14 @@ _CHECKED = "no_unknown_recipient_checks,no_milters"
 
 
 def _reinjection(back: str, sessions: int, overrides: str, why: str) -> Service:
-    """The smtpd to which we hand mail back: nothing is filtered, checked or rewritten a second time."""
+    """The smtpd to which we hand mail back: nothing is filtered, checked or rewritten a second time.
+
+    A unix socket is a name in the folder `public` of Postfix's queue (master(5)); its smtpd takes us for 127.0.0.1.
+    """
+    name, kind = (back.rpartition("/")[2], "unix") if back.startswith("unix:") else (back, "inet")
     return Service(
-        back,
-        "inet",
+        name,
+        kind,
         f"n - n - {sessions * 2} smtpd",
         (
             ("content_filter", "", "or the mail would go round for ever"),

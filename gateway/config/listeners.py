@@ -16,6 +16,7 @@ Direction = Literal["inbound", "outbound", "both"]
 Tls = Literal["none", "starttls", "implicit"]
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
+_NEXT_HOP = re.compile(r"(?:smtps?|lmtp)://|(?:smtp|lmtp):unix:/|maildir:/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ class Listener:
         for name, kinds in _ONLY_FOR.items():
             if self.kind not in kinds and getattr(self, name) != defaults[name]:
                 yield name, f"means nothing for kind {self.kind!r}; only for {', '.join(kinds)}"
-        if self.next_hop is not None and not re.match(r"(?:smtps?|lmtp)://|lmtp:unix:/|maildir:/", self.next_hop):
+        if self.next_hop is not None and not _NEXT_HOP.match(self.next_hop):
             yield "next_hop", "is written as [relay] url, such as smtp://host:port or lmtp:unix:/path"
         if self.tls != "none" and not (self.tls_cert and self.tls_key):
             yield "tls", f"{self.tls!r} needs tls_cert and tls_key"

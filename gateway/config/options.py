@@ -97,7 +97,7 @@ class RelayOptions:
 
     url: str = option(
         "smtp://127.0.0.1:10026",
-        "smtp://host[:port], smtps://, lmtp://host:port, lmtp:unix:/path, or maildir:/path (demo and tests).",
+        "smtp://host[:port], smtps://, lmtp://host:port, smtp:unix:/path, lmtp:unix:/path, or maildir:/path (tests).",
     )
     tls: RelayTls | None = option(
         None,

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The next hop as an operator writes it: `smtp://host:port`, `smtps://`, `lmtp://`, `lmtp:unix:/path`, `maildir:/path`.
+"""The next hop as an operator writes it: `smtp://host:port`, `smtps://`, `lmtp://`, `maildir:/path`.
 
-Options stand in the query, such as `smtp://relay.example:587?tls=verify`. For `tls` the words are Postfix's:
-none, may, encrypt (whatever certificate), verify.
+A unix socket is `smtp:unix:/path` or `lmtp:unix:/path`. Options stand in the query, such as
+`smtp://relay.example:587?tls=verify`. For `tls` the words are Postfix's: none, may, encrypt
+(whatever certificate), verify.
 """
 
 import ipaddress
@@ -120,7 +121,7 @@ def _parse_hop(scheme: Scheme, text: str, faults: list[str]) -> RelayUrl | None:
 
 
 def _unix_path(head: str) -> Path | None:
-    """`lmtp:unix:/path` (Postfix's spelling) or `lmtp:///path`."""
+    """Read `unix:/path` (Postfix's spelling) or `///path` behind the scheme."""
     _, _, rest = head.partition(":")
     if rest.startswith("unix:/"):
         return Path(unquote(rest.removeprefix("unix:")))

@@ -11,10 +11,13 @@ from tests.support.site import ANN, GUEST, PLAIN, files, reply, with_sink
 pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("postfix")]
 
 
-@pytest.mark.parametrize("mode", ["filter", "lmtp", "proxy", "milter"])
-async def test_through_postfix(mode: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("mode", "sockets"),
+    [("filter", False), ("lmtp", False), ("lmtp", True), ("proxy", False), ("milter", False), ("milter", True)],
+)
+async def test_through_postfix(mode: str, sockets: bool, tmp_path: Path) -> None:
     """Plain mail byte for byte, a proven answer applied, a refuted one not, both delivered; then undone."""
-    async with with_sink(mode, tmp_path) as (here, mailbox):
+    async with with_sink(mode, tmp_path, sockets=sockets) as (here, mailbox):
         await here.invite()
         await here.send(PLAIN)
         await here.until(lambda: len(mailbox.taken) == 1)

@@ -18,6 +18,8 @@ KEYWORDS = (
     "ENHANCEDSTATUSCODES",
     "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT",
 )
+#: Of a hop that takes BDAT.
+CHUNKING = (*KEYWORDS, "CHUNKING")
 
 #: Instead of a reply: say nothing for ever, or close the connection at once.
 HANG, DROP = "hang", "drop"
@@ -206,7 +208,20 @@ class _Dialog:
         lines = []
         while (line := await self.reader.readuntil(b"\r\n")) != b".\r\n":
             lines.append(line[1:] if line.startswith(b".") else line)
-        taken = Taken(self.number, self.mail or "", self.rcpts, b"".join(lines), self.xforward)
+        await self._end(b"".join(lines))
+
+    async def on_bdat(self, argument: str) -> None:
+        """One chunk, the last (RFC 3030 §2); its octets are read whatever becomes of them."""
+        size, _, last = argument.partition(" ")
+        assert last == "LAST"
+        data = await self.reader.readexactly(int(size))
+        if not self.rcpts:
+            await self.say("empty", "554 5.5.1 No valid recipients")
+        else:
+            await self._end(data)
+
+    async def _end(self, data: bytes) -> None:
+        taken = Taken(self.number, self.mail or "", self.rcpts, data, self.xforward)
         good = False
         for rcpt in self.rcpts if self.hop.lmtp else [""]:
             address = rcpt[1 : rcpt.index(">")] if rcpt else ""

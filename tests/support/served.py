@@ -108,7 +108,7 @@ async def house(
         missing("Postfix (as root)")
     gateway = Served(folder / "gateway.toml")
     async with NextHop() as mailbox:
-        back = free_port()
+        back = f"127.0.0.1:{free_port()}"
         gateway.file.write_text(config_text(mode, folder, f"127.0.0.1:{free_port()}", back, more(mailbox)))
         async with context_of(gateway.file) as context:
             await people(context)

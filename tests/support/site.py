@@ -85,22 +85,23 @@ async def until(what: Callable[[], bool], postfix: Postfix, seconds: float = 30)
         await asyncio.sleep(0.05)
 
 
-def config_text(mode: str, folder: Path, door: str, back: int, more: str = "") -> str:
-    """The gateway's configuration behind a Postfix that takes mail back on the port `back`; `more` ends it."""
+def config_text(mode: str, folder: Path, door: str, back: str, more: str = "") -> str:
+    """The gateway's configuration behind a Postfix that takes mail back at `back`; `more` ends it."""
     kind = "filter" if mode == "proxy" else mode
+    url = f"smtp:{back}" if back.startswith("unix:") else f"smtp://{back}"
     return (
         f'[gateway]\nhostname = "gw.example.org"\ndata_dir = "{folder}/data"\ndrain_timeout = "5s"\n'
-        f'[relay]\nurl = "smtp://127.0.0.1:{back}"\n[authn]\n'
+        f'[relay]\nurl = "{url}"\n[authn]\n'
         'trusted_authserv_ids = ["mx.example.org"]\nreceived_above_authres = 1\n'
         f'[mail]\ncoalesce_delay = "0s"\n[workers]\npoll_interval = "100ms"\n'
-        f'[[listener]]\nkind = "{kind}"\nlisten = "{door}"\n{more}'
+        f'[[listener]]\nkind = "{kind}"\nlisten = "{door}"\nsocket_mode = "0666"\n{more}'
     )
 
 
-def wire(mode: str, instance: Postfix, file: Path, back: int) -> None:
+def wire(mode: str, instance: Postfix, file: Path, back: str) -> None:
     """Connect Postfix with our own command, twice: doing it again must change nothing."""
     words = ["--config", str(file), "postfix", "apply", "--mode", mode, "--config-dir", str(instance.config_dir)]
-    words += ["--back", f"127.0.0.1:{back}", "--service", f"127.0.0.1:{instance.port}/inet", "--no-reload"]
+    words += ["--back", back, "--service", f"127.0.0.1:{instance.port}/inet", "--no-reload"]
     assert main(words) == 0
     once = files(instance)
     assert main(words) == 0
@@ -113,19 +114,26 @@ def files(instance: Postfix) -> tuple[str, str]:
 
 @asynccontextmanager
 async def site(
-    mode: str, folder: Path, final: str, *, more: str = "", resolver: Resolver | None = None
+    mode: str, folder: Path, final: str, *, more: str = "", resolver: Resolver | None = None, sockets: bool = False
 ) -> AsyncIterator[Site]:
-    """The gateway behind a private Postfix that delivers to the transport `final`."""
+    """The gateway behind a private Postfix that delivers to the transport `final`; `sockets` instead of ports."""
     if not installed():
         missing("Postfix (as root)")
     port, file = free_port(), folder / "gateway.toml"
-    back = port if mode == "milter" else free_port()  # with the milter nothing goes round
-    text = config_text(mode, folder, f"127.0.0.1:{free_port()}", back, more)
-    file.write_text(text)
-    manager = private_postfix(final, lambda instance: wire(mode, instance, file, back), port=port)
+
+    def prepare(instance: Postfix) -> None:
+        door, back = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        if sockets:
+            door, back = f"unix:{instance.folder}/door", f"unix:{instance.folder}/spool/public/back"
+        if mode == "milter":
+            back = f"127.0.0.1:{port}"  # with the milter nothing goes round
+        file.write_text(config_text(mode, folder, door, back, more))
+        wire(mode, instance, file, back)
+
+    manager = private_postfix(final, prepare, port=port)
     instance = await asyncio.to_thread(manager.__enter__)
     try:
-        here = Site(instance, parse_config(text), resolver or Zone())
+        here = Site(instance, parse_config(file.read_text()), resolver or Zone())
         await here.start()
         yield here
         await here.stop()
@@ -134,9 +142,10 @@ async def site(
 
 
 @asynccontextmanager
-async def with_sink(mode: str, folder: Path) -> AsyncIterator[tuple[Site, NextHop]]:
+async def with_sink(mode: str, folder: Path, *, sockets: bool = False) -> AsyncIterator[tuple[Site, NextHop]]:
     """A site whose mailbox is a next hop of the tests."""
-    async with NextHop() as mailbox, site(mode, folder, f"smtp:[127.0.0.1]:{mailbox.port}") as here:
+    final = "smtp:[127.0.0.1]:{}"
+    async with NextHop() as mailbox, site(mode, folder, final.format(mailbox.port), sockets=sockets) as here:
         yield here, mailbox
 
 

@@ -210,6 +210,26 @@ def test_a_mistake_is_found(etc: Path, mistake: str, capsys: pytest.CaptureFixtu
     assert all(fault["mend"] for fault in faults)
 
 
+def test_sockets_instead_of_ports(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The way back is a service of Postfix's `public` folder; anywhere else it would not listen."""
+    spool = etc.parent / "spool"
+    file = etc.parent / "gateway.toml"
+    text = file.read_text().replace("127.0.0.1:10025", "unix:/run/door")
+    file.write_text(f'{text}[relay]\nurl = "smtp:unix:{spool}/public/imip-gateway-back"\n')
+    Postconf(etc)("-e", f"queue_directory={spool}")
+    apply(etc, "lmtp")
+    wired = Postconf(etc).read()
+    assert wired.main["content_filter"] == "imip-gateway:unix:/run/door"
+    assert wired.services["imip-gateway-back/unix"][2] == "n"
+    assert wired.of("imip-gateway-back/unix", "content_filter") == ""
+    assert not [each for each in check(etc, capsys) if each["state"] == "fault"]
+    Postconf(etc)("-F", "imip-gateway-back/unix/private=y")
+    assert "where we bring mail back" in str(check(etc, capsys))
+    file.write_text(file.read_text().replace("/public/", "/private/"))
+    assert run(etc, "show", "--mode", "lmtp") == 78
+    assert "folder `public`" in capsys.readouterr().err
+
+
 def test_a_way_back_that_is_open_to_all(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
     apply(etc, "lmtp")
     text = (etc / "master.cf").read_text().replace("127.0.0.1:10026", "10026")

@@ -10,7 +10,6 @@ import pytest
 from gateway.imip.mail import Envelope, Rcpt
 from gateway.relay.client import SmtpRelay
 from gateway.relay.hop import Stage, XForward, decode_xtext
-from gateway.relay.url import parse_relay_url
 from gateway.relay.octets import Stuffer
 from gateway.relay.url import parse_relay_url
 from gateway.relay.wire import Deadlines

@@ -22,6 +22,7 @@ from gateway.relay.url import Scheme, TlsPolicy, parse_relay_url
         ("smtp://relay.example:587?tls=verify&ca=/etc/ca.pem", "smtp://relay.example:587", TlsPolicy.VERIFY),
         ("lmtp://127.0.0.1", "lmtp://127.0.0.1:24", TlsPolicy.NONE),
         ("lmtp:unix:/run/dovecot/lmtp", "lmtp:unix:/run/dovecot/lmtp", TlsPolicy.NONE),
+        ("smtp:unix:/var/spool/postfix/public/back", "smtp:unix:/var/spool/postfix/public/back", TlsPolicy.NONE),
         ("lmtp:///run/dovecot/lmtp", "lmtp:unix:/run/dovecot/lmtp", TlsPolicy.NONE),
         ("maildir:/var/mail/gw", "maildir:/var/mail/gw", TlsPolicy.NONE),
         ("maildir:///var/mail/gw", "maildir:/var/mail/gw", TlsPolicy.NONE),
