@@ -43,10 +43,10 @@ def _await_port(port: int) -> None:
 
 
 class Relay:
-    """A relay process under test, with the port of its next hop; or our milter, with its socket."""
+    """A relay process under test, with what `bench.relays` asks for."""
 
-    def __init__(self, name: str, place: int | Path) -> None:
-        command = [sys.executable, "-m", "bench.relays", name, str(place)]
+    def __init__(self, name: str, *places: str) -> None:
+        command = [sys.executable, "-m", "bench.relays", name, *places]
         root = Path(__file__).resolve().parent.parent
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=root

@@ -20,7 +20,7 @@ def run() -> list[Line]:
     if tool("smtp-source") is None:
         return [Line("smtp-source is not installed", 0, "")]
     with sink() as port, tempfile.TemporaryDirectory() as folder:
-        relay = Relay("ours", port)
+        relay = Relay("filter", f"smtp://127.0.0.1:{port}")
         try:
             sizes = []
             sent = 0

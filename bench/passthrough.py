@@ -37,7 +37,7 @@ def run() -> list[Line]:
         return [Line("smtp-source is not installed", 0, "")]
     lines = []
     with sink() as port, tempfile.TemporaryDirectory() as folder:
-        relays = {name: Relay(name, port) for name in ("stock", "ours")}
+        relays = {"stock": Relay("stock", str(port)), "ours": Relay("filter", f"smtp://127.0.0.1:{port}")}
         try:
             for what, (size, count, sessions, kept, goal) in CASES.items():
                 path = Path(folder) / "mail"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The relays that are compared, each a process: `python -m bench.relays stock|ours SINK-PORT`, or `milter SOCKET`.
+"""The relays that are compared, each a process: `stock PORT`, `filter HOP`, `lmtp HOP SOCKET`, `milter SOCKET`.
 
 Prints its port; for each line on stdin it prints the processor seconds it has used so far.
 """
@@ -35,10 +35,10 @@ async def stock(sink: str) -> int:
     return int(server.sockets[0].getsockname()[1])
 
 
-async def ours(sink: str) -> int:
-    """Our content filter, its scan and its log line included."""
+async def ours(hop: str, listen: str = "127.0.0.1:0") -> int:
+    """Our content filter, its scan and its log line included; over LMTP where it listens on a unix socket."""
     from gateway.clock import SystemClock
-    from gateway.config.listeners import Address
+    from gateway.config.listeners import parse_address
     from gateway.ids import RandomIds
     from gateway.imip.mail import PASS, Direction, Disposition, Door, Mail
     from gateway.imip.scan import may_hold_calendar
@@ -47,28 +47,36 @@ async def ours(sink: str) -> int:
     from gateway.smtp.door import Limits
     from gateway.smtp.filter import FilterDoor
     from gateway.smtp.listener import Binding, SmtpListener
+    from gateway.smtp.lmtp import LmtpDoor
     from gateway.smtp.passage import Passage
 
     async def examine(mail: Mail) -> Disposition:
         return PASS
 
     start_logging()
+    address = parse_address(listen)
     passage = Passage(
-        Door.FILTER,
+        Door.LMTP if address.path else Door.FILTER,
         Direction.INBOUND,
         "ours",
-        open_relay(f"smtp://127.0.0.1:{sink}", hostname="ours"),
+        open_relay(hop, hostname="ours"),
         examine,
         may_hold_calendar,
         lambda address: False,
         RandomIds(),
         SystemClock(),
     )
-    listener = SmtpListener(Binding(Address(host="127.0.0.1")), FilterDoor(passage), Limits(), hostname="ours")
+    door = LmtpDoor(passage) if address.path else FilterDoor(passage)
+    listener = SmtpListener(Binding(address, socket_mode=0o666), door, Limits(), hostname="ours")
     await listener.start()
     gc.freeze()  # as `imip-gateway serve` does
     gc.set_threshold(10_000)
-    return int(listener.address.rpartition(":")[2])
+    return 0 if address.path else int(listener.address.rpartition(":")[2])
+
+
+async def lmtp(hop: str, path: str) -> int:
+    """Our LMTP door on a unix socket."""
+    return await ours(hop, f"unix:{path}")
 
 
 async def milter(path: str) -> int:
@@ -99,7 +107,8 @@ async def milter(path: str) -> int:
 
 async def main() -> None:
     """Serve until stdin ends."""
-    port = await {"stock": stock, "ours": ours, "milter": milter}[sys.argv[1]](sys.argv[2])
+    start: dict[str, Any] = {"stock": stock, "filter": ours, "lmtp": lmtp, "milter": milter}
+    port = await start[sys.argv[1]](*sys.argv[2:])
     print(port, flush=True)
     while await asyncio.to_thread(sys.stdin.readline):
         print(process_time(), flush=True)
