@@ -4,6 +4,7 @@
 Message-IDs are *not* made here: they are derived from what the message says (`gateway.imip.message_id`).
 """
 
+import os
 import secrets
 import uuid
 from typing import Protocol
@@ -34,7 +35,7 @@ class RandomIds:
     """Names from the system's random source."""
 
     def row(self, prefix: str) -> str:
-        return prefix + secrets.token_bytes(18).translate(_TO_LETTERS).decode("ascii")
+        return prefix + os.urandom(18).translate(_TO_LETTERS).decode("ascii")
 
     def uid(self) -> str:
         return str(uuid.uuid4())

@@ -49,10 +49,8 @@ class KeyValueFormatter(logging.Formatter):
     _second, _time = 0, ""  # a busy gateway writes many lines in a second
 
     def format(self, record: logging.LogRecord) -> str:
-        facts: dict[str, object] = {**_context.get()}
         given = record.__dict__.get("facts")
-        if isinstance(given, Mapping):
-            facts.update(given)
+        facts: dict[str, object] = {**_context.get(), **(given if isinstance(given, dict) else {})}
         message = record.getMessage()
         if not message.isprintable():
             message = "".join(c if c.isprintable() else "?" for c in message)

@@ -7,6 +7,7 @@ a connection that was used before is never trusted blindly: `client` retries onc
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import monotonic
 
 from gateway.errors import Deferred
 from gateway.metrics import Counter
@@ -48,7 +49,7 @@ class Pool:
     def _fit(self) -> HopConnection | None:
         while self._idle:
             connection = self._idle.pop()
-            if not connection.stale and self._now() - connection.idle_since < self._idle_seconds:
+            if not connection.stale and monotonic() - connection.idle_since < self._idle_seconds:
                 _reused.add()
                 return connection
             connection.quit()
@@ -67,7 +68,7 @@ class Pool:
         if self._closed:
             connection.quit()
             return
-        connection.idle_since = self._now()
+        connection.idle_since = monotonic()
         self._idle.append(connection)
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(self._idle_seconds, self._expire)
@@ -92,7 +93,7 @@ class Pool:
 
     def _expire(self) -> None:
         self._sweep = None
-        horizon = self._now() - self._idle_seconds
+        horizon = monotonic() - self._idle_seconds
         kept = [connection for connection in self._idle if connection.alive and connection.idle_since > horizon]
         for connection in self._idle:
             if connection not in kept:
@@ -106,7 +107,3 @@ class Pool:
         idle, self._idle = self._idle, []
         for connection in idle:
             connection.quit()
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
