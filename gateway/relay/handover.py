@@ -6,27 +6,17 @@ with `Stage.KEYWORD`, never a silent conversion: quoted-printable instead of 8-b
 """
 
 from collections.abc import Coroutine, Sequence
-from functools import lru_cache
 
 from gateway.errors import Deferred
 from gateway.imip.mail import Rcpt
+from gateway.relay.commands import mail_line, rcpt_line, xforward_lines
 from gateway.relay.hop import Body, HopReply, RcptResult, Stage, XForward
 from gateway.relay.octets import as_chunk
 from gateway.relay.pool import Pool
 from gateway.relay.wire import Deadlines, HopConnection, HopLost
 
-_MAIL_KEYWORDS = {
-    "SIZE": "SIZE",
-    "BODY": "8BITMIME",
-    "SMTPUTF8": "SMTPUTF8",
-    "RET": "DSN",
-    "ENVID": "DSN",
-    "AUTH": "AUTH",
-}
-_RCPT_KEYWORDS = {"NOTIFY": "DSN", "ORCPT": "DSN"}
 _NO_UTF8 = HopReply(550, "5.6.7", "next hop does not offer SMTPUTF8, which this mail needs")
 _NO_8BIT = HopReply(554, "5.6.3", "next hop does not offer 8BITMIME, which this mail needs")
-_XFORWARD_LINE = 480  # Postfix splits its own at 512 octets
 _FLIGHT = 64 * 1024  # octets of a message that is sent before anybody was asked whether it is wanted
 
 
@@ -117,7 +107,7 @@ class SmtpHandover:
         if opening:
             commands = self._opening(connection)
         mail_at = len(commands) - 1
-        lines = [self._rcpt_line(connection, rcpt) for rcpt in rcpts]
+        lines = [rcpt_line(rcpt, connection.keywords) for rcpt in rcpts]
         replies = await self._exchange(connection, [*commands, *(line for line in lines if line is not None)])
         for at, reply in enumerate(replies):
             if reply.code == 421:  # it is leaving; the others would be lies
@@ -144,7 +134,7 @@ class SmtpHandover:
         A server that closed while idle answers nothing: then, and only then, everything is said again to another.
         """
         connection = self._connection or await self._take()
-        lines = [self._rcpt_line(connection, rcpt) for rcpt in rcpts]
+        lines = [rcpt_line(rcpt, connection.keywords) for rcpt in rcpts]
         if not self._may_fly(connection, body) or None in lines:
             return None
         commands = [*self._opening(connection), *(line for line in lines if line is not None)]
@@ -192,19 +182,13 @@ class SmtpHandover:
         self._begun = True
         if self._xforward is not None:
             commands += xforward_lines(self._xforward, connection.keywords.get("XFORWARD", ""))
-        words = [f"MAIL FROM:<{self._mail_from}>", *_permitted(self._parameters, _MAIL_KEYWORDS, connection)]
-        return [*commands, _line(words)]
+        return [*commands, mail_line(self._mail_from, self._parameters, connection.keywords)]
 
     def _missing_keyword(self, connection: HopConnection) -> HopReply | None:
         if connection.offers("SMTPUTF8"):
             return None
         needed = "SMTPUTF8" in map(str.upper, self._parameters) or not self._mail_from.isascii()
         return _NO_UTF8 if needed else None
-
-    def _rcpt_line(self, connection: HopConnection, rcpt: Rcpt) -> bytes | None:
-        if not rcpt.address.isascii() and not connection.offers("SMTPUTF8"):
-            return None
-        return _line([f"RCPT TO:<{rcpt.address}>", *_permitted(rcpt.parameters, _RCPT_KEYWORDS, connection)])
 
     async def _exchange(self, connection: HopConnection, commands: Sequence[bytes]) -> list[HopReply]:
         seconds = self._deadlines.command
@@ -312,40 +296,6 @@ class SmtpHandover:
         reply, stage = self._failure or (HopReply(451, "4.4.2", "next hop: no answer"), Stage.CONNECT)
         self._release(broken=self._in_step or self._in_message)
         return tuple(_result(rcpt, reply, stage) for rcpt in rcpts)
-
-
-def xforward_lines(xforward: XForward, offered: str) -> list[bytes]:
-    """Write XFORWARD commands for the attributes that the hop knows, each line short enough."""
-    known = _attributes(offered)
-    lines: list[list[str]] = []
-    length = _XFORWARD_LINE + 1
-    for name, raw in xforward.attributes:
-        if name not in known:
-            continue
-        word = f"{name}={raw}"
-        if length + len(word) > _XFORWARD_LINE:
-            lines.append(["XFORWARD"])
-            length = 0
-        lines[-1].append(word)
-        length += len(word) + 1
-    return [_line(words) for words in lines]
-
-
-@lru_cache(16)
-def _attributes(offered: str) -> frozenset[str]:
-    return frozenset(offered.upper().split())
-
-
-def _permitted(parameters: Sequence[str], table: dict[str, str], connection: HopConnection) -> list[str]:
-    """Leave out parameters whose extension is not offered (those that matter were judged before)."""
-    return [word for word in parameters if connection.offers(table.get(word.partition("=")[0].upper(), ""))]
-
-
-def _line(words: Sequence[str]) -> bytes:
-    line = " ".join(words)
-    if "\r" in line or "\n" in line:
-        raise ValueError("a line break in an SMTP command")  # a bug of the caller: parsers never let one in
-    return line.encode("utf-8", "surrogateescape") + b"\r\n"
 
 
 def _verb(command: bytes) -> str:

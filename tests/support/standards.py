@@ -17,6 +17,7 @@ TITLES = {
     "RFC 2920": "SMTP command pipelining",
     "RFC 3207": "SMTP over TLS",
     "RFC 3282": "Content language headers",
+    "RFC 3030": "SMTP chunking",
     "RFC 3461": "SMTP delivery status notifications",
     "RFC 3462": "multipart/report",
     "RFC 3463": "Enhanced mail system status codes",

@@ -342,7 +342,7 @@ async def test_a_mail_of_25_megabytes_costs_a_small_multiple_of_itself() -> None
     """Stock aiosmtpd was measured at four times, and a blocked loop; the door runs in a process of its own here."""
     mail = b"Subject: big\r\n\r\n" + (b"x" * 76 + b"\r\n") * 336_000
     async with NextHop() as hop:
-        relay = await asyncio.to_thread(Relay, "ours", hop.port)
+        relay = await asyncio.to_thread(Relay, "filter", hop.url)
         try:
             peer = await Peer.call(relay.port)
             await peer.hello()
