@@ -12,14 +12,16 @@ import logging
 import re
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 from gateway.errors import Deferred, GatewayError
-from gateway.imip.mail import Direction, Disposition, Door, Envelope, Mail, Origin, Rcpt
+from gateway.imip.mail import Direction, Disposition, Door, Mail, Origin
 from gateway.maillog import Verb, record
 from gateway.metrics import Counter
 from gateway.milter import wire
+from gateway.milter.edits import build_edits
+from gateway.milter.incoming import Incoming
 from gateway.milter.wire import Answer, Command, Packet
 from gateway.replies import BUG, reply_for
 
@@ -47,35 +49,6 @@ class MilterServices:
     max_message_size: int = 50 << 20
 
 
-@dataclass(slots=True)
-class _Incoming:
-    """The mail that is being received, kept as it came: most mail goes by and is never read closer."""
-
-    sender: Packet
-    recipients: list[Packet] = field(default_factory=list)
-    fields: list[tuple[bytes, bytes]] = field(default_factory=list)  # name, and the whole field as in the mail
-    body: list[bytes] = field(default_factory=list)
-    size: int = 0
-
-    @property
-    def header(self) -> bytes:
-        return b"".join([whole for _, whole in self.fields])
-
-    @property
-    def rcpt_to(self) -> tuple[Rcpt, ...]:
-        paths = [packet.texts() or [b""] for packet in self.recipients]
-        return tuple(Rcpt(wire.parse_path(path), _parameters(words)) for path, *words in paths)
-
-    @property
-    def envelope(self) -> Envelope:
-        path, *words = self.sender.texts() or [b"<>"]
-        return Envelope(wire.parse_path(path), self.rcpt_to, _parameters(words))
-
-
-def _parameters(words: list[bytes]) -> tuple[str, ...]:
-    return tuple(word.decode("utf-8", "surrogateescape") for word in words)
-
-
 class MilterSession(asyncio.Protocol):
     """Speaks with one Postfix smtpd process for one SMTP session."""
 
@@ -87,7 +60,7 @@ class MilterSession(asyncio.Protocol):
         self._tcp: socket.socket | None = None  # where acknowledgements are delayed
         self._bargain = wire.Bargain(b"", wire.WANTED_ACTIONS, False, _ALL)
         self._macros: dict[bytes, Packet] = {}  # by the command they belong to, the last of each
-        self._mail: _Incoming | None = None
+        self._mail: Incoming | None = None
         self.work: asyncio.Task[None] | None = None  # the look at a complete mail, while it lasts
         self._draining = False
 
@@ -161,7 +134,7 @@ class MilterSession(asyncio.Protocol):
         self._send(wire.build_packet(Answer.CONTINUE))
 
     def _mail_from(self, packet: Packet) -> None:
-        self._mail = _Incoming(packet)
+        self._mail = Incoming(packet)
         self._macros = {stage: macros for stage, macros in self._macros.items() if stage in _LASTING}
         self._go_on(Command.MAIL)
 
@@ -186,10 +159,10 @@ class MilterSession(asyncio.Protocol):
             return
         self._send(wire.build_packet(Answer.CONTINUE))
 
-    def _is_ours(self, mail: _Incoming) -> bool:
+    def _is_ours(self, mail: Incoming) -> bool:
         return any(self._services.is_ours(rcpt.address) for rcpt in mail.rcpt_to)
 
-    def _goes_on(self, mail: _Incoming) -> bool:
+    def _goes_on(self, mail: Incoming) -> bool:
         """Whether the header leaves open that there is a calendar: the scan reads it, which knows every spelling."""
         header = mail.header
         return bool(_MULTIPART.search(header)) or self._services.may_hold_calendar(header + b"\r\n")
@@ -247,13 +220,13 @@ class MilterSession(asyncio.Protocol):
 
     # the look
 
-    async def _look_at(self, incoming: _Incoming, data: bytes) -> None:
+    async def _look_at(self, incoming: Incoming, data: bytes) -> None:
         """Examine one mail; trouble of ours, a bug included, is always temporary to the peer."""
         mail_id = self._services.new_id()
         try:
             mail = await self._build_mail(mail_id, incoming, data)
             disposition = await self._services.examine(mail)
-            answer = self._edits(incoming, disposition)
+            answer = build_edits(incoming, disposition, self._bargain)
             MAILS.add(outcome="examined")
         except Deferred as error:
             queue_id = self._known("i")
@@ -267,7 +240,7 @@ class MilterSession(asyncio.Protocol):
         self.work = None
         self._finish(answer)
 
-    async def _build_mail(self, mail_id: str, incoming: _Incoming, data: bytes) -> Mail:
+    async def _build_mail(self, mail_id: str, incoming: Incoming, data: bytes) -> Mail:
         login = self._known("auth_authen") or None
         addresses = await self._services.addresses_of_login(login) if login else frozenset()
         origin = Origin(
@@ -286,45 +259,8 @@ class MilterSession(asyncio.Protocol):
         values = (wire.parse_macros(packet)[1].get(name) for packet in reversed(self._macros.values()))
         return next((value for value in values if value is not None), None)
 
-    def _edits(self, incoming: _Incoming, disposition: Disposition) -> bytes:
-        """Write what a disposition asks for as milter answers; deletions from the last to the first."""
-        if disposition.consumed and set(disposition.consumed) >= {rcpt.address for rcpt in incoming.rcpt_to}:
-            return wire.build_packet(Answer.DISCARD)
-        bargain, packets = self._bargain, []
-        seen: dict[str, int] = {}
-        doomed: list[tuple[str, int]] = []
-        end = 0
-        for octets, whole in incoming.fields:
-            name, start, end = octets.decode("latin-1"), end, end + len(whole)
-            occurrence = seen[name.lower()] = seen.get(name.lower(), 0) + 1
-            if any(first <= start and end <= last for first, last in disposition.drop):
-                doomed.append((name, occurrence))
-        if bargain.actions & wire.Actions.CHANGE_HEADERS:
-            packets += [wire.build_delete_header(name, occurrence) for name, occurrence in reversed(doomed)]
-        for name, value in reversed(parse_header_lines(disposition.headers)):
-            if self._bargain.actions & wire.Actions.ADD_HEADERS:
-                packets.append(
-                    wire.build_insert_header(0, name, value if self._bargain.leading_space else value.lstrip(" "))
-                )
-        if self._bargain.actions & wire.Actions.DELETE_RCPT:
-            packets += [wire.build_delete_rcpt(address) for address in sorted(disposition.consumed)]
-        return b"".join((*packets, wire.build_packet(Answer.ACCEPT)))
-
     def _finish(self, answer: bytes) -> None:
         self._mail = None
         self._send(answer)
         if self._draining:
             self.close()
-
-
-def parse_header_lines(headers: bytes) -> list[tuple[str, str]]:
-    """Split complete header lines into names and values; folds become LF, as the protocol has them."""
-    fields: list[tuple[str, str]] = []
-    for line in headers.decode("utf-8", "surrogateescape").split("\r\n"):
-        if line[:1] in (" ", "\t") and fields:
-            name, value = fields[-1]
-            fields[-1] = (name, f"{value}\n{line}")
-        elif ":" in line:
-            name, _, value = line.partition(":")
-            fields.append((name, value))
-    return fields

@@ -13,8 +13,9 @@ from gateway.config import Listener
 from gateway.errors import Deferred, Misconfigured
 from gateway.imip.mail import Disposition, Mail
 from gateway.imip.scan import may_hold_calendar
+from gateway.milter.edits import parse_header_lines
 from gateway.milter.listener import MilterListener
-from gateway.milter.session import MilterServices, parse_header_lines
+from gateway.milter.session import MilterServices
 
 CALENDAR = [("From", " ann@example.org"), ("Content-Type", " text/calendar; method=REPLY")]
 PLAIN = [("From", " ann@example.org"), ("Content-Type", " text/plain")]
