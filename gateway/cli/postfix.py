@@ -19,6 +19,7 @@ from gateway.cli.postfix_check import check_wiring
 from gateway.cli.postfix_settings import MODES, TRANSPORT, Wiring, wiring
 from gateway.cli.settings import loaded
 from gateway.config import Config
+from gateway.config.listeners import Address
 from gateway.errors import Misconfigured, Refused
 from gateway.relay.url import Scheme, parse_relay_url
 
@@ -37,7 +38,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     for each in (show, apply):
         each.add_argument("--mode", required=True, choices=MODES, help="which way to connect")
         each.add_argument("--door", help="where the gateway listens (default: from its configuration)")
-        each.add_argument("--back", help="where Postfix takes mail back (default: from [relay] url)")
+        each.add_argument(
+            "--back", help="where Postfix takes mail back, host:port or unix:/path (default: from [relay] url)"
+        )
         each.add_argument("--service", default="smtp/inet", help="mode proxy: the service that takes mail in")
     for each in (apply, check, undo):
         each.add_argument("--config-dir", type=Path, help="Postfix's config_directory (default: its own)")
@@ -67,7 +70,7 @@ def _back(config: Config) -> str:
     if url.scheme is not Scheme.SMTP:
         raise Misconfigured("no-way-back", "[relay] url is not smtp://host:port or smtp:unix:/path; give --back")
     if url.path is None:
-        return f"{url.host}:{url.port}"
+        return str(Address(host=url.host, port=url.port))
     if url.path.parent.name != "public":
         reason = f"[relay] url is {url}: Postfix listens in the folder `public` of its queue only"
         raise Misconfigured("no-way-back", reason)

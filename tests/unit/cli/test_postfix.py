@@ -210,6 +210,13 @@ def test_a_mistake_is_found(etc: Path, mistake: str, capsys: pytest.CaptureFixtu
     assert all(fault["mend"] for fault in faults)
 
 
+def test_a_way_back_over_ipv6(etc: Path) -> None:
+    file = etc.parent / "gateway.toml"
+    file.write_text(f'{file.read_text()}[relay]\nurl = "smtp://[::1]:10026"\n')
+    apply(etc, "lmtp")
+    assert "[::1]:10026/inet" in Postconf(etc).read().services
+
+
 def test_sockets_instead_of_ports(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The way back is a service of Postfix's `public` folder; anywhere else it would not listen."""
     spool = etc.parent / "spool"
