@@ -34,7 +34,7 @@ class SmtpRelay:
         self, envelope: Envelope, data: bytes, *, xforward: XForward | None = None
     ) -> tuple[RcptResult, ...]:
         """Hand over a whole mail; one result for each recipient, in order."""
-        handover = self.begin(envelope.mail_from, _own_parameters(envelope, data), xforward=xforward)
+        handover = self._handover(envelope.mail_from, _own_parameters(envelope, data), xforward)
         try:
             return await handover.whole(envelope.rcpt_to, (data,))
         finally:
@@ -42,6 +42,9 @@ class SmtpRelay:
 
     def begin(self, mail_from: str, parameters: tuple[str, ...] = (), *, xforward: XForward | None = None) -> Handover:
         """Begin a transaction that follows somebody else's dialog; the hop is called at the first recipient."""
+        return self._handover(mail_from, parameters, xforward)
+
+    def _handover(self, mail_from: str, parameters: tuple[str, ...], xforward: XForward | None) -> SmtpHandover:
         return SmtpHandover(self.pool, self.deadlines, mail_from, parameters, xforward, lmtp=self.lmtp)
 
     async def probe(self) -> HopReply:

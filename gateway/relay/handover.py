@@ -82,7 +82,7 @@ class SmtpHandover:
 
     async def whole(self, rcpts: Sequence[Rcpt], body: Body) -> tuple[RcptResult, ...]:
         """Offer recipients and send the message; one result for each, in order."""
-        if isinstance(body, Sequence) and sum(map(len, body)) <= _FLIGHT:
+        if rcpts and isinstance(body, Sequence) and sum(map(len, body)) <= _FLIGHT:
             results = await self._in_one_flight(rcpts, body)
             if results is not None:
                 return results

@@ -110,10 +110,6 @@ class Handover(Protocol):
         """Send the message and return a result for each recipient that was accepted, in order."""
         ...
 
-    async def whole(self, rcpts: Sequence[Rcpt], body: Body) -> tuple[RcptResult, ...]:
-        """Offer all recipients and send the message, at once where possible; a result for each, in order."""
-        ...
-
     async def abandon(self) -> None:
         """Give the transaction up: nothing was delivered, nothing will be. Harmless after `data`."""
         ...

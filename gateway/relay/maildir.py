@@ -37,7 +37,9 @@ class MaildirRelay:
     ) -> tuple[RcptResult, ...]:
         """Keep a mail."""
         handover = self.begin(envelope.mail_from, envelope.parameters, xforward=xforward)
-        return await handover.whole(envelope.rcpt_to, (data,))
+        for rcpt in envelope.rcpt_to:
+            await handover.rcpt(rcpt)
+        return await handover.data((data,))
 
     def begin(self, mail_from: str, parameters: tuple[str, ...] = (), *, xforward: XForward | None = None) -> Handover:
         """Begin a transaction; every recipient is welcome."""
@@ -89,11 +91,6 @@ class MaildirHandover:
         """Keep the mail; a full disk is the world's trouble, not the mail's."""
         data = b"".join(body) if isinstance(body, Sequence) else b"".join([piece async for piece in body])
         return tuple([await self._keep(rcpt, data) for rcpt in self._rcpts])
-
-    async def whole(self, rcpts: Sequence[Rcpt], body: Body) -> tuple[RcptResult, ...]:
-        """Keep the mail for these recipients."""
-        self._rcpts += rcpts
-        return await self.data(body)
 
     async def abandon(self) -> None:
         """Nothing was written yet."""

@@ -102,6 +102,12 @@ async def test_lmtp_has_an_answer_for_each(tmp_path: Path) -> None:
     assert hop.connections == 1
 
 
+async def test_a_mail_for_nobody_goes_nowhere() -> None:
+    async with NextHop(keywords=CHUNKING) as hop:
+        assert await relay_to(hop).deliver(Envelope("a@test", ()), MAIL) == ()
+    assert hop.taken == []
+
+
 async def test_lost_between_two_answers_keeps_the_first() -> None:
     async with NextHop(lmtp=True, keywords=CHUNKING, fixed={"dot:b@test": DROP}) as hop:
         assert [code for _, code, _ in seen(await deliver(relay_to(hop), "a@test", "b@test"))] == [250, 451]
